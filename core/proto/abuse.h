@@ -1,0 +1,57 @@
+/*
+ * Budgets for what a peer may do without use: token buckets that refill with time and, more
+ * important, with completed streams, so that honest clients at any rate never see them. A frame that
+ * finds its bucket empty ends the connection with ENHANCE_YOUR_CALM.
+ */
+#ifndef HALO_CORE_PROTO_ABUSE_H
+#define HALO_CORE_PROTO_ABUSE_H
+
+#include <halo/session.h>
+
+#include "core/base/base.h"
+#include "core/base/memory.h"
+
+struct bucket {
+    uint32_t tokens;
+    uint32_t burst;
+    uint32_t per_second;
+    uint64_t refilled_ns;
+};
+
+struct abuse {
+    struct bucket resets;   /* RST_STREAM from the peer */
+    struct bucket faults;   /* streams that the peer made us reset */
+    struct bucket pings;
+    struct bucket settings;
+    struct bucket glitches;
+    uint32_t refused;       /* streams refused, given back by completed ones */
+    uint32_t empty_frames;
+    uint64_t window_updates;
+    uint64_t data_frames_sent;
+};
+
+void abuse_init(struct abuse *abuse, const struct halo_limits *limits, uint64_t now_ns);
+
+/* Takes one token. Returns false when there is none. */
+bool bucket_take(struct bucket *bucket, uint64_t now_ns);
+
+/* A stream was completed: pays back one of each that honest work may have cost. */
+static inline void abuse_stream_completed(struct abuse *abuse)
+{
+    abuse->resets.tokens += abuse->resets.tokens < abuse->resets.burst;
+    abuse->faults.tokens += abuse->faults.tokens < abuse->faults.burst;
+    abuse->refused -= abuse->refused > 0;
+    abuse->empty_frames -= abuse->empty_frames > 0;
+}
+
+/* Numbers of streams that we reset lately: a ring that grows to LIMIT_RESETS_REMEMBERED. */
+struct reset_memory {
+    uint32_t *ids;
+    uint32_t cap;
+    uint32_t next;
+};
+
+void reset_memory_add(struct reset_memory *resets, struct memory *memory, uint32_t stream_id);
+bool reset_memory_has(const struct reset_memory *resets, uint32_t stream_id);
+
+#endif

@@ -1,0 +1,403 @@
+#include "core/proto/message.h"
+
+#include "core/base/header.h"
+#include "core/proto/limits.h"
+#include "hpack/hpack.h"
+
+enum {
+    HPACK_FIELD_BAD = HPACK_FIELD_BAD_NAME | HPACK_FIELD_BAD_VALUE | HPACK_FIELD_VALUE_SPACE,
+    PSEUDO_LAST = HALO_NAME_PROTOCOL,
+};
+
+#define MALFORMED(reason) STREAM_FAULT(HALO_PROTOCOL_ERROR, reason)
+
+static bool is(halo_bytes value, const char *text, size_t len)
+{
+    return value.len == len && memcmp(value.data, text, len) == 0;
+}
+#define IS(value, literal) is((value), "" literal, sizeof(literal) - 1)
+
+/* RFC 9110 8.6: digits only, and once. More than 2^63 octets nobody can send. */
+static const struct fault *read_content_length(halo_bytes value, struct message *message)
+{
+    int64_t length = 0;
+
+    if (message->content_length >= 0) {
+        return MALFORMED("content-length given twice");
+    }
+    if (value.len == 0 || value.len > 18) {
+        return MALFORMED("content-length is not a number");
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9') {
+            return MALFORMED("content-length is not a number");
+        }
+        length = length * 10 + (value.data[i] - '0');
+    }
+    message->content_length = length;
+    return NULL;
+}
+
+/* The pseudo-header fields of a list by token, NULL where there is none. */
+struct pseudo_fields {
+    const halo_header *by_token[PSEUDO_LAST + 1];
+    const halo_header *host;
+};
+
+/* What requests, responses and trailers have in common, for the fields behind the pseudo-header
+ * ones. `cookies` counts apart (RFC 9113 8.2.3). */
+static const struct fault *check_regular(const halo_header *fields, size_t count, size_t first,
+                                         uint32_t fields_max, struct message *message,
+                                         struct pseudo_fields *pseudo)
+{
+    uint32_t cookies = 0;
+
+    for (size_t i = first; i < count; i++) {
+        const halo_header *field = &fields[i];
+
+        if (HALO_UNLIKELY((field->flags & HPACK_FIELD_BAD) != 0)) {
+            return MALFORMED("field name or value with a forbidden octet");
+        }
+        if (field->token == HALO_NAME_UNKNOWN) {
+            if (HALO_UNLIKELY(field->name.data[0] == ':')) {
+                return MALFORMED("unknown pseudo-header field");
+            }
+            continue;
+        }
+        if (HALO_UNLIKELY(field->token <= PSEUDO_LAST)) {
+            return MALFORMED("pseudo-header field behind a regular one, or in trailers");
+        }
+        if (HALO_UNLIKELY(header_check_token(field) != 0)) {
+            return MALFORMED("connection-specific header field");
+        }
+        if (field->token == HALO_NAME_CONTENT_LENGTH) {
+            FAULT_TRY(read_content_length(field->value, message));
+        } else if (field->token == HALO_NAME_HOST) {
+            if (pseudo->host != NULL) {
+                return MALFORMED("host given twice");
+            }
+            pseudo->host = field;
+        } else if (field->token == HALO_NAME_COOKIE) {
+            cookies++;
+        }
+    }
+    if (count - cookies > fields_max || cookies > LIMIT_COOKIE_CRUMBS) {
+        return STREAM_FAULT(HALO_ENHANCE_YOUR_CALM, "too many header fields");
+    }
+    return NULL;
+}
+
+/* Collects the leading pseudo-header fields; `allowed` is a bit mask of tokens. */
+static const struct fault *read_pseudo(const halo_header *fields, size_t count, uint32_t allowed,
+                                       struct pseudo_fields *pseudo, size_t *end)
+{
+    size_t i = 0;
+
+    while (i < count && fields[i].token != HALO_NAME_UNKNOWN && fields[i].token <= PSEUDO_LAST) {
+        const halo_header *field = &fields[i];
+
+        if ((allowed >> field->token & 1u) == 0) {
+            return MALFORMED("pseudo-header field not allowed here");
+        }
+        if (pseudo->by_token[field->token] != NULL) {
+            return MALFORMED("pseudo-header field given twice");
+        }
+        if ((field->flags & HPACK_FIELD_BAD) != 0) {
+            return MALFORMED("pseudo-header field with a forbidden octet");
+        }
+        pseudo->by_token[field->token] = field;
+        i++;
+    }
+    *end = i;
+    return NULL;
+}
+
+/* Octets that cannot be in a path or an authority: what would end a request line or change the meaning
+ * of one when a request is passed on as HTTP/1.1. */
+static bool has_space_or_control(halo_bytes value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char octet = (unsigned char)value.data[i];
+
+        if (octet <= 0x20 || octet == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool authority_ok(halo_bytes value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        switch (value.data[i]) {
+        case '@': /* userinfo is not allowed (RFC 9113 8.3.1) */
+        case '/':
+        case '?':
+        case '#':
+        case '\\':
+            return false;
+        default:
+            break;
+        }
+    }
+    return value.len > 0 && !has_space_or_control(value);
+}
+
+static bool scheme_ok(halo_bytes value)
+{
+    if (value.len == 0 || (value.data[0] | 0x20) < 'a' || (value.data[0] | 0x20) > 'z') {
+        return false;
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        char octet = value.data[i];
+        bool letter = (octet | 0x20) >= 'a' && (octet | 0x20) <= 'z';
+
+        if (!letter && (octet < '0' || octet > '9') && octet != '+' && octet != '-' &&
+            octet != '.') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool host_equal(halo_bytes a, halo_bytes b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        char left = a.data[i];
+        char right = b.data[i];
+
+        left = left >= 'A' && left <= 'Z' ? (char)(left | 0x20) : left;
+        right = right >= 'A' && right <= 'Z' ? (char)(right | 0x20) : right;
+        if (left != right) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* :authority and host name one origin (RFC 9113 8.3.1): two that differ are how requests are smuggled. */
+static const struct fault *check_authority(const struct pseudo_fields *pseudo, bool needed)
+{
+    const halo_header *authority = pseudo->by_token[HALO_NAME_AUTHORITY];
+
+    if (authority != NULL && !authority_ok(authority->value)) {
+        return MALFORMED("malformed :authority");
+    }
+    if (pseudo->host != NULL && !authority_ok(pseudo->host->value)) {
+        return MALFORMED("malformed host");
+    }
+    if (authority != NULL && pseudo->host != NULL &&
+        !host_equal(authority->value, pseudo->host->value)) {
+        return MALFORMED(":authority and host differ");
+    }
+    if (authority == NULL && pseudo->host == NULL && needed) {
+        return MALFORMED("neither :authority nor host");
+    }
+    return NULL;
+}
+
+static const struct fault *check_path(const halo_header *path, const struct pseudo_fields *pseudo)
+{
+    halo_bytes scheme = pseudo->by_token[HALO_NAME_SCHEME]->value;
+
+    if (!scheme_ok(scheme)) {
+        return MALFORMED("malformed :scheme");
+    }
+    if (path->value.len == 0 || has_space_or_control(path->value)) {
+        return MALFORMED("malformed :path");
+    }
+    if (path->value.data[0] == '/') {
+        return NULL;
+    }
+    if (IS(path->value, "*") && IS(pseudo->by_token[HALO_NAME_METHOD]->value, "OPTIONS")) {
+        return NULL;
+    }
+    return IS(scheme, "http") || IS(scheme, "https") ? MALFORMED(":path without a slash in front")
+                                                     : NULL;
+}
+
+/* CONNECT (RFC 9113 8.5) and its extended form (RFC 8441 section 4). */
+static const struct fault *check_connect(const struct pseudo_fields *pseudo,
+                                         const struct message_limits *limits,
+                                         struct message *message)
+{
+    const halo_header *scheme = pseudo->by_token[HALO_NAME_SCHEME];
+    const halo_header *path = pseudo->by_token[HALO_NAME_PATH];
+
+    if (pseudo->by_token[HALO_NAME_AUTHORITY] == NULL) {
+        return MALFORMED("CONNECT without :authority");
+    }
+    message->connect = true;
+    if (pseudo->by_token[HALO_NAME_PROTOCOL] == NULL) {
+        return scheme != NULL || path != NULL ? MALFORMED("CONNECT with :scheme or :path") : NULL;
+    }
+    if (!limits->extended_connect) {
+        return MALFORMED(":protocol, which was not enabled");
+    }
+    message->extended_connect = true;
+    if (scheme == NULL || path == NULL) {
+        return MALFORMED("extended CONNECT without :scheme or :path");
+    }
+    return check_path(path, pseudo);
+}
+
+static const struct fault *check_method(halo_bytes method)
+{
+    if (IS(method, "GET")) {
+        return NULL;
+    }
+    /* A method is a token; so is a field name, but for its case. */
+    for (size_t i = 0; i < method.len; i++) {
+        char octet = method.data[i];
+        char lower = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
+
+        if (octet == ':' || hpack_name_flags((halo_bytes){&lower, 1}) != 0) {
+            return MALFORMED("malformed :method");
+        }
+    }
+    return method.len == 0 ? MALFORMED("empty :method") : NULL;
+}
+
+const struct fault *message_check_request(const halo_header *fields, size_t count,
+                                          const struct message_limits *limits,
+                                          struct message *message)
+{
+    enum {
+        ALLOWED = 1u << HALO_NAME_AUTHORITY | 1u << HALO_NAME_METHOD | 1u << HALO_NAME_PATH |
+                  1u << HALO_NAME_SCHEME | 1u << HALO_NAME_PROTOCOL,
+    };
+    struct pseudo_fields pseudo = {0};
+    const halo_header *method;
+    size_t regular;
+
+    *message = (struct message){.content_length = -1};
+    FAULT_TRY(read_pseudo(fields, count, ALLOWED, &pseudo, &regular));
+    FAULT_TRY(check_regular(fields, count, regular, limits->fields, message, &pseudo));
+    method = pseudo.by_token[HALO_NAME_METHOD];
+    if (method == NULL) {
+        return MALFORMED("request without :method");
+    }
+    FAULT_TRY(check_method(method->value));
+    if (IS(method->value, "CONNECT")) {
+        FAULT_TRY(check_connect(&pseudo, limits, message));
+        return check_authority(&pseudo, true);
+    }
+    if (pseudo.by_token[HALO_NAME_PROTOCOL] != NULL) {
+        return MALFORMED(":protocol without CONNECT");
+    }
+    if (pseudo.by_token[HALO_NAME_SCHEME] == NULL || pseudo.by_token[HALO_NAME_PATH] == NULL) {
+        return MALFORMED("request without :scheme or :path");
+    }
+    message->head = IS(method->value, "HEAD");
+    FAULT_TRY(check_path(pseudo.by_token[HALO_NAME_PATH], &pseudo));
+    return check_authority(&pseudo, pseudo.by_token[HALO_NAME_PATH]->value.data[0] == '/');
+}
+
+const struct fault *message_check_response(const halo_header *fields, size_t count,
+                                           const struct message_limits *limits,
+                                           struct message *message)
+{
+    struct pseudo_fields pseudo = {0};
+    const halo_header *status;
+    size_t regular;
+
+    *message = (struct message){.content_length = -1};
+    FAULT_TRY(read_pseudo(fields, count, 1u << HALO_NAME_STATUS, &pseudo, &regular));
+    FAULT_TRY(check_regular(fields, count, regular, limits->fields, message, &pseudo));
+    status = pseudo.by_token[HALO_NAME_STATUS];
+    if (status == NULL) {
+        return MALFORMED("response without :status");
+    }
+    if (status->value.len != 3 || status->value.data[0] < '1' || status->value.data[0] > '9') {
+        return MALFORMED("malformed :status");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (status->value.data[i] < '0' || status->value.data[i] > '9') {
+            return MALFORMED("malformed :status");
+        }
+        message->status = message->status * 10 + (status->value.data[i] - '0');
+    }
+    if (message->status == 101) {
+        return MALFORMED("status 101 does not exist in HTTP/2"); /* RFC 9113 8.6 */
+    }
+    return NULL;
+}
+
+const struct fault *message_check_trailers(const halo_header *fields, size_t count)
+{
+    struct message message = {.content_length = -1};
+    struct pseudo_fields pseudo = {0};
+
+    FAULT_TRY(check_regular(fields, count, 0, LIMIT_TRAILER_FIELDS, &message, &pseudo));
+    if (message.content_length >= 0) {
+        return MALFORMED("content-length in trailers");
+    }
+    return NULL;
+}
+
+/* Does the name hold capital letters and is fine otherwise? */
+static bool name_ok_in_lower_case(halo_bytes name)
+{
+    bool capital = false;
+
+    for (size_t i = 0; i < name.len; i++) {
+        char octet = name.data[i];
+
+        if (octet >= 'A' && octet <= 'Z') {
+            capital = true;
+        } else if (hpack_name_flags((halo_bytes){&octet, 1}) != 0) {
+            return false;
+        }
+    }
+    return capital;
+}
+
+static int check_mixed_case_field(const halo_header *field)
+{
+    char lower[32]; /* longer than every name that is forbidden */
+    halo_header same = *field;
+
+    if (field->name.len > sizeof(lower)) {
+        return 0;
+    }
+    for (size_t i = 0; i < field->name.len; i++) {
+        char octet = field->name.data[i];
+
+        lower[i] = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
+    }
+    same.name.data = lower;
+    same.token = halo_name_token(same.name);
+    return header_check_token(&same);
+}
+
+static int check_new_field(const halo_header *field, bool *mixed_case)
+{
+    halo_header known = *field;
+
+    if (HALO_UNLIKELY(hpack_name_flags(field->name) != 0)) {
+        if (!name_ok_in_lower_case(field->name)) {
+            return HALO_E_INVALID_HEADER_NAME;
+        }
+        *mixed_case = true;
+        HALO_TRY(check_mixed_case_field(field));
+    }
+    if (HALO_UNLIKELY(hpack_value_flags(field->value) != 0)) {
+        return HALO_E_INVALID_HEADER_VALUE;
+    }
+    known.token = halo_name_token(field->name);
+    return header_check_token(&known);
+}
+
+int message_check_sent(const halo_header *fields, size_t count, bool *mixed_case)
+{
+    *mixed_case = false;
+    for (size_t i = 0; i < count; i++) {
+        /* Fields that halo handed out carry a hash: their octets were checked when they came. */
+        HALO_TRY(fields[i].hash != 0 ? header_check_token(&fields[i])
+                                     : check_new_field(&fields[i], mixed_case));
+    }
+    return 0;
+}

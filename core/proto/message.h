@@ -1,0 +1,38 @@
+/*
+ * HTTP semantics of header lists (RFC 9113 section 8): which fields may be there, in which order, and
+ * what they mean for the stream. Pure functions over a list; the decoder has looked at the octets
+ * already and left its findings in the fields' flags and tokens.
+ */
+#ifndef HALO_CORE_PROTO_MESSAGE_H
+#define HALO_CORE_PROTO_MESSAGE_H
+
+#include <halo/header.h>
+
+#include "core/proto/fault.h"
+
+struct message {
+    int status;             /* responses */
+    bool head;              /* request: HEAD */
+    bool connect;           /* request: CONNECT */
+    bool extended_connect;  /* ... with :protocol (RFC 8441) */
+    int64_t content_length; /* -1: none given */
+};
+
+struct message_limits {
+    uint32_t fields; /* cookies apart, which have a limit of their own */
+    bool extended_connect; /* we enabled it */
+};
+
+const struct fault *message_check_request(const halo_header *fields, size_t count,
+                                          const struct message_limits *limits,
+                                          struct message *message);
+const struct fault *message_check_response(const halo_header *fields, size_t count,
+                                           const struct message_limits *limits,
+                                           struct message *message);
+const struct fault *message_check_trailers(const halo_header *fields, size_t count);
+
+/* Checks fields that are to be sent, without their pseudo-header fields. Returns 0 or a negative HALO_E_*.
+ * *mixed_case is set when a name must be put in lower case first. */
+int message_check_sent(const halo_header *fields, size_t count, bool *mixed_case);
+
+#endif

@@ -1,0 +1,218 @@
+#include "core/proto/output.h"
+
+void output_init(struct output *output, struct memory *memory, struct slab *blocks)
+{
+    *output = (struct output){.memory = memory, .blocks = blocks};
+    output->segments = output->inline_segments;
+    output->segments_cap = HALO_ARRAY_LEN(output->inline_segments);
+}
+
+void output_fini(struct output *output)
+{
+    output_clear(output);
+    if (output->segments != output->inline_segments) {
+        memory_free(output->memory, output->segments);
+    }
+}
+
+void write_block_unref(struct slab *blocks, struct write_block *block)
+{
+    struct write_block last = *block;
+
+    HALO_ASSERT(block->refs > 0);
+    if (--block->refs > 0) {
+        return;
+    }
+    /* The block is given back first: done() is the user's and may write again. */
+    if (last.kind == BLOCK_CHUNK) {
+        chunk_unref(blocks->memory, last.owner.chunk);
+        slab_give(blocks, block);
+    } else if (last.kind == BLOCK_MEMORY) {
+        memory_free(blocks->memory, last.owner.memory);
+        slab_give(blocks, block);
+    } else if (last.kind == BLOCK_BUFFER) {
+        slab_give(blocks, block);
+        buffer_unref(last.owner.buffer);
+    } else {
+        slab_give(blocks, block);
+        if (last.owner.borrowed.done != NULL) {
+            last.owner.borrowed.done(last.owner.borrowed.ctx);
+        }
+    }
+}
+
+static struct segment *segment_at(const struct output *output, uint32_t index)
+{
+    return &output->segments[(output->first + index) & (output->segments_cap - 1)];
+}
+
+static bool grow_segments(struct output *output)
+{
+    uint32_t cap = output->segments_cap * 2;
+    struct segment *segments = memory_alloc(output->memory, cap * sizeof(*segments));
+
+    if (segments == NULL) {
+        output->failed = true;
+        return false;
+    }
+    for (uint32_t i = 0; i < output->count; i++) {
+        segments[i] = *segment_at(output, i);
+    }
+    if (output->segments != output->inline_segments) {
+        memory_free(output->memory, output->segments);
+    }
+    output->segments = segments;
+    output->segments_cap = cap;
+    output->first = 0;
+    return true;
+}
+
+static struct segment *add_segment(struct output *output, const uint8_t *data, size_t len)
+{
+    struct segment *segment;
+
+    if (output->count == output->segments_cap && !grow_segments(output)) {
+        return NULL;
+    }
+    segment = segment_at(output, output->count++);
+    *segment = (struct segment){.data = data, .len = len};
+    output->len += len;
+    return segment;
+}
+
+uint8_t *output_reserve_slow(struct output *output, size_t len)
+{
+    struct chunk *chunk;
+
+    HALO_ASSERT(len <= CHUNK_ROOM);
+    chunk = chunk_take(output->memory);
+    if (chunk == NULL) {
+        output->failed = true;
+        return NULL;
+    }
+    if (output->tail != NULL) {
+        chunk_unref(output->memory, output->tail);
+    }
+    output->tail = chunk; /* chunk_take's reference is the tail's */
+    return chunk->data;
+}
+
+void output_commit_slow(struct output *output, uint8_t *start, size_t len)
+{
+    struct chunk *tail = output->tail;
+    struct segment *segment;
+
+    HALO_ASSERT(tail != NULL && start == tail->data + tail->used);
+    if (len == 0) {
+        return;
+    }
+    segment = add_segment(output, start, len);
+    if (segment == NULL) {
+        return;
+    }
+    segment->chunk = tail;
+    tail->refs++;
+    tail->used += (uint32_t)len;
+}
+
+void output_copy(struct output *output, const void *data, size_t len)
+{
+    const uint8_t *from = data;
+
+    while (len > 0) {
+        struct chunk *tail = output->tail;
+        size_t room = tail == NULL ? 0 : CHUNK_ROOM - tail->used;
+        size_t part = min_size(len, room > 0 ? room : CHUNK_ROOM);
+        uint8_t *out = output_reserve(output, part);
+
+        if (out == NULL) {
+            return;
+        }
+        memcpy(out, from, part);
+        output_commit(output, out, out + part);
+        from += part;
+        len -= part;
+    }
+}
+
+void output_block(struct output *output, struct write_block *block, size_t len)
+{
+    struct segment *segment = add_segment(output, block->data, len);
+
+    HALO_ASSERT(len <= block->len);
+    if (segment == NULL) {
+        return;
+    }
+    segment->block = block;
+    block->refs++;
+}
+
+int output_describe(const struct output *output, struct iovec *iov, int max, size_t limit)
+{
+    int count = 0;
+
+    for (uint32_t i = 0; i < output->count && count < max && limit > 0; i++) {
+        const struct segment *segment = segment_at(output, i);
+        size_t len = min_size(segment->len, limit);
+
+        iov[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)segment->data, .iov_len = len};
+        limit -= len;
+    }
+    return count;
+}
+
+static void release_segment(struct output *output, struct segment segment)
+{
+    if (segment.chunk != NULL) {
+        chunk_unref(output->memory, segment.chunk);
+    } else {
+        write_block_unref(output->blocks, segment.block);
+    }
+}
+
+/* An idle connection holds no chunk. */
+static void release_tail(struct output *output)
+{
+    if (output->count == 0 && output->tail != NULL) {
+        struct chunk *tail = output->tail;
+
+        output->tail = NULL;
+        chunk_unref(output->memory, tail);
+    }
+}
+
+void output_sent(struct output *output, size_t len)
+{
+    HALO_ASSERT(len <= output->len);
+    output->len -= len;
+    while (len > 0) {
+        struct segment *segment = segment_at(output, 0);
+
+        if (len < segment->len) {
+            segment->data += len;
+            segment->len -= len;
+            return;
+        }
+        len -= segment->len;
+        /* Taken out first: releasing may call the user, who may write. */
+        struct segment done = *segment;
+
+        output->first = (output->first + 1) & (output->segments_cap - 1);
+        output->count--;
+        release_segment(output, done);
+    }
+    release_tail(output);
+}
+
+void output_clear(struct output *output)
+{
+    while (output->count > 0) {
+        struct segment done = *segment_at(output, 0);
+
+        output->len -= done.len;
+        output->first = (output->first + 1) & (output->segments_cap - 1);
+        output->count--;
+        release_segment(output, done);
+    }
+    release_tail(output);
+}

@@ -1,0 +1,118 @@
+/*
+ * Octets on their way out of a session, in wire order: frame headers and small payloads in chunks,
+ * larger payloads where they already are. A queue of segments describes them; neighbours in one chunk
+ * are one segment, so a batch of small responses goes out as a single piece.
+ *
+ * What is in the queue will be sent (unless the connection breaks): a segment holds a reference to what it
+ * points to until output_sent() has passed it.
+ */
+#ifndef HALO_CORE_PROTO_OUTPUT_H
+#define HALO_CORE_PROTO_OUTPUT_H
+
+#include <sys/uio.h>
+
+#include "core/base/memory.h"
+#include "core/base/slice.h"
+
+/* Body octets of the application, queued in a stream or under way in the output. Whoever points to
+ * them (the stream's queue, each segment) holds a reference. */
+struct write_block {
+    struct write_block *next; /* in the stream's queue */
+    const uint8_t *data;
+    size_t len; /* not yet framed */
+    uint32_t refs;
+    uint8_t kind; /* enum write_block_kind */
+    union {
+        struct chunk *chunk;
+        struct halo_buffer *buffer;
+        struct {
+            void (*done)(void *ctx);
+            void *ctx;
+        } borrowed;
+        void *memory;
+    } owner;
+};
+
+enum write_block_kind {
+    BLOCK_CHUNK,    /* copied into a chunk */
+    BLOCK_MEMORY,   /* copied into memory of its own */
+    BLOCK_BUFFER,   /* a counted slice */
+    BLOCK_BORROWED, /* the caller's memory, done() at the end */
+};
+
+struct segment {
+    const uint8_t *data;
+    size_t len;
+    struct chunk *chunk;       /* one of these two holds the octets */
+    struct write_block *block;
+};
+
+struct output {
+    struct memory *memory;
+    struct slab *blocks; /* of struct write_block */
+    struct chunk *tail;  /* where the next frame header goes; NULL: none yet */
+    struct segment *segments; /* a ring of segments_cap entries */
+    uint32_t segments_cap;    /* a power of two, 0 at first */
+    uint32_t first;
+    uint32_t count;
+    size_t len;   /* octets in all segments */
+    bool failed;  /* memory was out: the connection cannot go on */
+    struct segment inline_segments[4];
+};
+
+void output_init(struct output *output, struct memory *memory, struct slab *blocks);
+void output_fini(struct output *output);
+
+/* Room for `len` octets in one piece (at most CHUNK_ROOM), to be filled from the returned pointer
+ * and settled by output_commit(). NULL when memory is out; then `failed` is set. */
+uint8_t *output_reserve_slow(struct output *output, size_t len);
+void output_commit_slow(struct output *output, uint8_t *start, size_t len);
+
+enum { CHUNK_ROOM = sizeof(((struct chunk *)0)->data) };
+
+static inline uint8_t *output_reserve(struct output *output, size_t len)
+{
+    struct chunk *tail = output->tail;
+
+    if (HALO_LIKELY(tail != NULL && CHUNK_ROOM - tail->used >= len)) {
+        return tail->data + tail->used;
+    }
+    return output_reserve_slow(output, len);
+}
+
+/* The reserved octets from `start` to `end` are part of the output now. */
+static inline void output_commit(struct output *output, uint8_t *start, const uint8_t *end)
+{
+    size_t len = (size_t)(end - start);
+
+    if (HALO_LIKELY(output->count > 0)) {
+        struct segment *last =
+            &output->segments[(output->first + output->count - 1) & (output->segments_cap - 1)];
+
+        if (last->chunk == output->tail && last->data + last->len == start) {
+            last->len += len;
+            output->tail->used += (uint32_t)len;
+            output->len += len;
+            return;
+        }
+    }
+    output_commit_slow(output, start, len);
+}
+
+/* Appends octets by copying, in as many pieces as it takes. */
+void output_copy(struct output *output, const void *data, size_t len);
+/* Appends the first `len` octets of a block, with a reference of its own. */
+void output_block(struct output *output, struct write_block *block, size_t len);
+
+/* Describes the first octets in at most `max` pieces and `limit` octets. Returns the number of pieces. */
+int output_describe(const struct output *output, struct iovec *iov, int max, size_t limit);
+/* The first `len` octets were sent: drops them. */
+void output_sent(struct output *output, size_t len);
+/* Forgets everything that was not sent. */
+void output_clear(struct output *output);
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+void write_block_unref(struct slab *blocks, struct write_block *block);
+
+#endif

@@ -1,0 +1,375 @@
+#include "core/proto/session.h"
+
+#include "core/proto/limits.h"
+
+/* ---- what the sessions of a thread share ------------------------------------------------------- */
+
+enum {
+    /* One list at the largest limits of both roles; see struct hpack_list for the sum. */
+    LIST_FIELDS_CAP = LIMIT_HEADER_FIELDS_CLIENT + LIMIT_COOKIE_CRUMBS,
+};
+
+static size_t scratch_size(uint32_t list_size, uint32_t string_max)
+{
+    return (size_t)list_size + 2 * (size_t)string_max;
+}
+
+/* Makes the shared list large enough for a session's limits. */
+static int env_fit_list(struct proto_env *env, const struct halo_limits *limits)
+{
+    size_t fields = (size_t)limits->header_fields + LIMIT_COOKIE_CRUMBS;
+    size_t scratch = scratch_size(limits->header_list_size, limits->header_string);
+
+    if (fields > env->list.fields_cap) {
+        halo_header *memory =
+            memory_resize(env->memory, env->list.fields, fields * sizeof(halo_header));
+
+        if (memory == NULL) {
+            return HALO_E_NOMEM;
+        }
+        env->list.fields = memory;
+        env->list.fields_cap = (uint32_t)fields;
+    }
+    if (scratch > env->list.scratch_cap) {
+        uint8_t *memory = memory_resize(env->memory, env->list.scratch, scratch);
+
+        if (memory == NULL) {
+            return HALO_E_NOMEM;
+        }
+        env->list.scratch = memory;
+        env->list.scratch_cap = scratch;
+    }
+    return 0;
+}
+
+int proto_env_init(struct proto_env *env, struct memory *memory)
+{
+    *env = (struct proto_env){.memory = memory};
+    slab_init(&env->streams, memory, sizeof(struct halo_stream), 32);
+    slab_init(&env->blocks, memory, sizeof(struct write_block), 64);
+    return 0;
+}
+
+void proto_env_fini(struct proto_env *env)
+{
+    memory_free(env->memory, env->list.fields);
+    memory_free(env->memory, env->list.scratch);
+    slab_fini(&env->streams);
+    slab_fini(&env->blocks);
+}
+
+/* ---- options ------------------------------------------------------------------------------------ */
+
+static void limits_default(struct halo_limits *limits, int role)
+{
+    bool client = role == HALO_CLIENT;
+
+    *limits = (struct halo_limits){
+        .header_list_size = client ? LIMIT_HEADER_LIST_SIZE_CLIENT : LIMIT_HEADER_LIST_SIZE,
+        .header_fields = client ? LIMIT_HEADER_FIELDS_CLIENT : LIMIT_HEADER_FIELDS,
+        .header_string = LIMIT_HEADER_STRING,
+        .header_block = LIMIT_HEADER_BLOCK,
+        .continuation_frames = LIMIT_CONTINUATION_FRAMES,
+        .settings_entries = LIMIT_SETTINGS_ENTRIES,
+        .information_responses = LIMIT_INFORMATION_RESPONSES,
+        .queued_replies = LIMIT_QUEUED_REPLIES,
+        .outstanding_pings = LIMIT_OUTSTANDING_PINGS,
+        .pending_settings = LIMIT_PENDING_SETTINGS,
+        .encoder_table_size = LIMIT_ENCODER_TABLE,
+        .send_block = LIMIT_SEND_BLOCK,
+        .requests_queued = LIMIT_REQUESTS_QUEUED,
+        .resets = LIMIT_RESETS,
+        .resets_per_second = LIMIT_RESETS_PER_SECOND,
+        .faults = LIMIT_FAULTS,
+        .pings = LIMIT_PINGS,
+        .pings_per_second = LIMIT_PINGS_PER_SECOND,
+        .settings_frames = LIMIT_SETTINGS,
+        .settings_per_second = LIMIT_SETTINGS_PER_SECOND,
+        .glitches = LIMIT_GLITCHES,
+        .glitches_per_second = LIMIT_GLITCHES_PER_SECOND,
+    };
+}
+
+void halo_session_options_init_sized(struct halo_session_options *options, int role,
+                                     size_t struct_size)
+{
+    bool client = role == HALO_CLIENT;
+    struct halo_session_options all = {
+        .struct_size = struct_size,
+        .role = (uint32_t)role,
+        .connection_window_size = LIMIT_CONNECTION_WINDOW,
+        .peer_max_concurrent_streams = LIMIT_PEER_STREAMS_ASSUMED,
+        .stream_low_water = LIMIT_STREAM_LOW_WATER,
+        .preface_timeout_ms = LIMIT_PREFACE_MS,
+        .settings_ack_timeout_ms = LIMIT_SETTINGS_ACK_MS,
+        .header_block_timeout_ms = LIMIT_HEADER_BLOCK_MS,
+        .idle_timeout_ms = client ? 0 : LIMIT_IDLE_MS,
+        .stall_timeout_ms = LIMIT_STALL_MS,
+        .goaway_timeout_ms = LIMIT_GOAWAY_MS,
+        .drain_timeout_ms = LIMIT_DRAIN_MS,
+    };
+
+    limits_default(&all.limits, role);
+    halo_settings_default(&all.settings);
+    all.settings.max_header_list_size = all.limits.header_list_size;
+    all.settings.present = HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_HEADER_LIST_SIZE);
+    if (client) {
+        /* Pushed responses are rarely wanted, and browsers gave them up. */
+        all.settings.enable_push = 0;
+        all.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_PUSH);
+    } else {
+        all.settings.max_concurrent_streams = LIMIT_CONCURRENT_STREAMS;
+        all.settings.no_rfc7540_priorities = 1;
+        all.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS) |
+                                HALO_SETTINGS_BIT(HALO_SETTINGS_NO_RFC7540_PRIORITIES);
+    }
+    memcpy(options, &all, min_size(struct_size, sizeof(all)));
+}
+
+static int check_options(const struct halo_session_options *options)
+{
+    if (options->role > HALO_CLIENT || options->connection_window_size < LIMIT_WINDOW_DEFAULT ||
+        options->connection_window_size > LIMIT_WINDOW_MAX ||
+        options->settings.header_table_size > LIMIT_DECODER_TABLE_MAX) {
+        return HALO_E_INVALID_ARGUMENT;
+    }
+    if (options->role == HALO_SERVER && options->settings.enable_push != 0 &&
+        (options->settings.present & HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_PUSH)) != 0) {
+        return HALO_E_INVALID_SETTING_VALUE; /* RFC 9113 6.5.2: a server must not send 1 */
+    }
+    return halo_settings_check(&options->settings);
+}
+
+/* ---- making and freeing -------------------------------------------------------------------------- */
+
+static uint64_t deadline(uint64_t now_ns, uint32_t timeout_ms)
+{
+    return timeout_ms == 0 ? UINT64_MAX : now_ns + (uint64_t)timeout_ms * 1000000u;
+}
+
+static void init_members(struct halo_session *session, const struct halo_session_options *options,
+                         uint64_t now_ns)
+{
+    session->role = (uint8_t)options->role;
+    session->now_ns = now_ns;
+    session->user_data = options->user_data;
+    session->manual_credit = options->manual_credit != 0;
+    session->on_frame = options->on_frame;
+    session->limits = options->limits;
+    session->stream_low_water = options->stream_low_water;
+    session->initial = options->settings;
+    halo_settings_default(&session->local);
+    halo_settings_default(&session->remote);
+    session->remote.max_concurrent_streams = options->peer_max_concurrent_streams;
+    session->pending_last = &session->pending_first;
+    session->next_local_id = options->role == HALO_CLIENT ? 1 : 2;
+    session->goaway_local_id = LIMIT_STREAM_ID_MAX;
+    session->goaway_remote_id = LIMIT_STREAM_ID_MAX;
+    session->receive = (struct receive_window){.size = LIMIT_WINDOW_DEFAULT,
+                                               .available = LIMIT_WINDOW_DEFAULT};
+    session->send_window = LIMIT_WINDOW_DEFAULT;
+    session->reader.mode = options->role == HALO_SERVER ? READ_PREFACE : READ_FRAME_HEADER;
+    session->preface_deadline_ns = deadline(now_ns, options->preface_timeout_ms);
+    session->idle_deadline_ns = deadline(now_ns, options->idle_timeout_ms);
+    session->goaway_deadline_ns = UINT64_MAX;
+    session->drain_deadline_ns = UINT64_MAX;
+    session->block.deadline_ns = UINT64_MAX;
+    session->timeouts.settings_ack_ms = options->settings_ack_timeout_ms;
+    session->timeouts.header_block_ms = options->header_block_timeout_ms;
+    session->timeouts.idle_ms = options->idle_timeout_ms;
+    session->timeouts.stall_ms = options->stall_timeout_ms;
+    session->timeouts.goaway_ms = options->goaway_timeout_ms;
+    session->timeouts.drain_ms = options->drain_timeout_ms;
+    list_init(&session->streams);
+    list_init(&session->notify);
+    list_init(&session->blocked);
+    list_init(&session->waiting);
+    list_init(&session->kept);
+    for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
+        list_init(&session->ready[i]);
+    }
+}
+
+/* RFC 9113 3.4: the client's preface, then the SETTINGS of either side, then the window of the connection. */
+static int write_opening(struct halo_session *session, uint32_t window)
+{
+    if (session->role == HALO_CLIENT) {
+        output_copy(&session->output, PREFACE, PREFACE_LEN);
+    }
+    HALO_TRY(session_write_settings(session, &session->initial));
+    if (window > LIMIT_WINDOW_DEFAULT) {
+        HALO_TRY(halo_session_set_window(session, window));
+    }
+    return session->output.failed ? HALO_E_NOMEM : 0;
+}
+
+int session_new_in(struct halo_session **session, struct proto_env *env,
+                   const struct halo_session_options *options, uint64_t now_ns)
+{
+    struct halo_session *made;
+    int status;
+
+    HALO_TRY(check_options(options));
+    HALO_TRY(env_fit_list(env, &options->limits));
+    made = memory_zalloc(env->memory, sizeof(*made));
+    if (made == NULL) {
+        return HALO_E_NOMEM;
+    }
+    made->env = env;
+    output_init(&made->output, env->memory, &env->blocks);
+    hpack_decoder_init(&made->decoder, HPACK_TABLE_SIZE_DEFAULT);
+    hpack_encoder_init(&made->encoder,
+                       min_u32(HPACK_TABLE_SIZE_DEFAULT, options->limits.encoder_table_size));
+    stream_store_init(&made->store);
+    init_members(made, options, now_ns);
+    abuse_init(&made->abuse, &made->limits, now_ns);
+    status = write_opening(made, options->connection_window_size);
+    if (status != 0) {
+        halo_session_free(made);
+        return status;
+    }
+    *session = made;
+    return 0;
+}
+
+int halo_session_new(halo_session **session, const struct halo_session_options *options,
+                     uint64_t now_ns)
+{
+    struct halo_session_options all;
+    struct memory base;
+    struct memory *memory;
+    struct proto_env *env;
+    int status;
+
+    halo_session_options_init(&all, (int)options->role);
+    memcpy(&all, options, min_size(options->struct_size, sizeof(all)));
+    /* Memory and env of a session that stands alone are made with the allocator they then wrap. */
+    memory_init(&base, &all.allocator);
+    memory = base.allocator.alloc(sizeof(*memory) + sizeof(*env), base.allocator.ctx);
+    if (memory == NULL) {
+        return HALO_E_NOMEM;
+    }
+    *memory = base;
+    env = (struct proto_env *)(memory + 1);
+    status = proto_env_init(env, memory);
+    if (status == 0) {
+        status = session_new_in(session, env, &all, now_ns);
+    }
+    if (status != 0) {
+        halo_allocator allocator = memory->allocator;
+
+        proto_env_fini(env);
+        memory_fini(memory);
+        allocator.release(memory, allocator.ctx);
+        return status;
+    }
+    (*session)->own_memory = memory;
+    return 0;
+}
+
+static void free_streams(struct halo_session *session)
+{
+    struct list_link *link;
+
+    while ((link = list_first(&session->streams)) != NULL) {
+        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
+
+        if ((stream->flags & STREAM_CLOSED) == 0) {
+            stream_close(stream, &session->error);
+        }
+        stream_free(stream);
+    }
+}
+
+void halo_session_free(halo_session *session)
+{
+    struct memory *memory;
+    struct memory *own;
+    struct proto_env *env;
+
+    if (session == NULL) {
+        return;
+    }
+    memory = session->env->memory;
+    own = session->own_memory;
+    env = session->env;
+    session->state = SESSION_OVER;
+    session->wake = NULL;
+    free_streams(session);
+    session_orphan_kept(session);
+    output_fini(&session->output);
+    halo_slice_release(&session->reader.slice);
+    memory_free(memory, session->reader.payload);
+    memory_free(memory, session->spent_payload);
+    memory_free(memory, session->spent_block);
+    session_block_drop(session);
+    while (session->pending_first != NULL) {
+        struct pending_settings *pending = session->pending_first;
+
+        session->pending_first = pending->next;
+        memory_free(memory, pending);
+    }
+    stream_store_fini(&session->store, memory);
+    memory_free(memory, session->resets_sent.ids);
+    memory_free(memory, hpack_table_memory(&session->decoder.table));
+    memory_free(memory, hpack_table_memory(&session->encoder.table));
+    memory_free(memory, session);
+    if (own != NULL) {
+        halo_allocator allocator = own->allocator;
+
+        proto_env_fini(env);
+        memory_fini(own);
+        allocator.release(own, allocator.ctx);
+    }
+}
+
+/* ---- getters -------------------------------------------------------------------------------------- */
+
+void halo_session_set_user_data(halo_session *session, void *user_data)
+{
+    session->user_data = user_data;
+}
+
+void *halo_session_user_data(const halo_session *session)
+{
+    return session->user_data;
+}
+
+int halo_session_role(const halo_session *session)
+{
+    return session->role;
+}
+
+const struct halo_settings *halo_session_local_settings(const halo_session *session)
+{
+    return &session->local;
+}
+
+const struct halo_settings *halo_session_remote_settings(const halo_session *session)
+{
+    return &session->remote;
+}
+
+int halo_session_is_closed(const halo_session *session)
+{
+    return session->state != SESSION_OPEN;
+}
+
+void halo_session_get_info(const halo_session *session, struct halo_session_info *info)
+{
+    *info = (struct halo_session_info){
+        .local_window = session->receive.available,
+        .remote_window = session->send_window,
+        .next_stream_id = session->next_local_id,
+        .last_remote_stream_id = session->last_accepted_id,
+        .open_streams = session->open_remote + session->open_local,
+        .waiting_requests = session->waiting_count,
+        .output_octets = session->output.len,
+        .encoder_table_octets = session->encoder.table.size,
+        .decoder_table_octets = session->decoder.table.size,
+        .frames_received = session->frames_received,
+        .frames_sent = session->frames_sent,
+        .streams_opened = session->streams_opened,
+        .pending_settings = session->pending_count,
+    };
+}

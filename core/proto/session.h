@@ -1,0 +1,343 @@
+/*
+ * The session's private face: what the files session_*.c share. The public one is <halo/session.h>.
+ *
+ *   session.c          making, options, freeing, getters
+ *   session_fault.c    the one sink of faults; closing of streams and of the session
+ *   session_recv.c     octets in: preface, frame headers, gathering, the order of events
+ *   session_frames.c   one handler per frame type
+ *   session_block.c    header blocks: HEADERS + CONTINUATION, HPACK, what a list means for its stream
+ *   session_headers.c  calls that send header blocks
+ *   session_body.c     calls that send bodies; received bodies handed out, held, credited
+ *   session_output.c   pull and sent: DATA by the scheduler, late
+ *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
+ *
+ * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed memory and
+ * sources, both from the output side, and the frame trace.
+ */
+#ifndef HALO_CORE_PROTO_SESSION_H
+#define HALO_CORE_PROTO_SESSION_H
+
+#include <halo/session.h>
+
+#include "core/base/header.h"
+#include "core/proto/abuse.h"
+#include "core/proto/fault.h"
+#include "core/proto/flow.h"
+#include "core/proto/frame.h"
+#include "core/proto/output.h"
+#include "core/proto/stream.h"
+#include "hpack/hpack.h"
+
+/* What all sessions of one thread share: memory, slabs, and the place where header blocks are
+ * decoded to, which is only used between two polls. */
+struct proto_env {
+    struct memory *memory;
+    struct slab streams;
+    struct slab blocks;
+    struct hpack_list list;
+};
+
+int proto_env_init(struct proto_env *env, struct memory *memory);
+void proto_env_fini(struct proto_env *env);
+
+/* Where the reader of input stands. */
+enum read_mode {
+    READ_PREFACE,      /* server: the 24 octets of the client's preface */
+    READ_FRAME_HEADER,
+    READ_PAYLOAD,      /* gathering a payload that came in pieces */
+    READ_PAD_LENGTH,   /* the first octet of a padded DATA frame */
+    READ_DATA,
+    READ_SKIP,         /* padding, frames that are ignored */
+};
+
+struct reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    halo_slice slice; /* keeps at ... end alive when it has an owner */
+    uint64_t bytes_received;
+    struct frame frame;
+    uint32_t left;     /* payload octets of `frame` not yet read */
+    uint32_t padding;  /* of a DATA frame, still to be skipped after its data */
+    uint32_t gathered; /* octets of the preface, the frame header, or the payload at hand */
+    uint8_t mode;
+    bool stop;                         /* the input's end was told */
+    struct halo_stream *data_stream;   /* READ_DATA: who gets it */
+    uint8_t *payload;                  /* READ_PAYLOAD: memory of payload_size octets */
+    uint32_t payload_size;
+    uint8_t head[PREFACE_LEN];
+};
+
+/* A header block that has not ended: HEADERS or CONTINUATION without END_HEADERS (RFC 9113 4.3). */
+struct open_block {
+    uint32_t stream_id; /* 0: none is open */
+    uint8_t flags;      /* END_STREAM of its HEADERS */
+    uint8_t continuations;
+    uint8_t empty_continuations;
+    uint8_t *octets;
+    uint32_t len;
+    uint32_t cap;
+    uint64_t deadline_ns;
+};
+
+/* What the event polled last lent to the user; settled by the next poll. */
+enum lent {
+    LENT_NOTHING,
+    LENT_LIST,         /* the stream's opening list: copied when the stream lives on */
+    LENT_PASSING_LIST, /* 1xx, trailers: gone with the next poll */
+    LENT_DATA,         /* octets of the input: credited */
+    LENT_HELD,         /* octets gathered while paused */
+    LENT_STREAM,       /* a closed stream: freed */
+};
+
+enum session_state {
+    SESSION_OPEN,
+    SESSION_DRAINING, /* graceful: no new streams, open ones finish */
+    SESSION_ENDING,   /* the end is decided; streams are being told */
+    SESSION_OVER,     /* SESSION_CLOSED was told */
+};
+
+/* Settings of ours on their way, in the order of their ACKs. */
+struct pending_settings {
+    struct halo_settings settings;
+    uint64_t deadline_ns;
+    struct pending_settings *next;
+};
+
+struct halo_session {
+    struct proto_env *env;
+    struct reader reader;
+    struct hpack_decoder decoder;
+    struct hpack_encoder encoder;
+    struct output output;
+    struct stream_store store;
+
+    uint8_t role; /* enum halo_role */
+    uint8_t state; /* enum session_state */
+    uint8_t lent;  /* enum lent */
+    bool credit_given; /* LENT_DATA: keep_data or manual credit took over */
+    bool remote_settings_seen;
+    bool goaway_sent_final;
+    bool goaway_received;
+    bool closing; /* halo_session_close() was called */
+    bool manual_credit;
+    bool recheck_blocked; /* the peer's initial window grew: blocked streams may go on */
+
+    uint64_t now_ns;
+    void *user_data;
+
+    /* Streams. */
+    struct list_link streams; /* all of them */
+    struct list_link notify;  /* with something to tell */
+    struct list_link ready[8]; /* by urgency: something to send and window for it */
+    struct list_link blocked;  /* something to send, no window of the stream */
+    struct list_link waiting;  /* client: requests without a number */
+    uint8_t ready_mask;        /* bit per urgency that may have ready streams */
+    uint32_t waiting_count;
+    uint32_t open_remote; /* streams the peer opened, until their close was told */
+    uint32_t open_local;
+    uint32_t next_local_id;
+    uint32_t last_remote_id;     /* highest the peer used */
+    uint32_t last_accepted_id;   /* highest of those that reached the application */
+    uint32_t goaway_local_id;    /* last id of the GOAWAY we sent; max: none */
+    uint32_t goaway_remote_id;   /* last id of the GOAWAY we got; max: none */
+    struct reset_memory resets_sent;
+    struct halo_stream *lent_stream;
+    uint32_t lent_len;
+    const uint8_t *lent_data;
+    uint8_t *spent_payload; /* what the last event may point to: freed by settle */
+    uint8_t *spent_block;
+    struct list_link kept;  /* slices of received data that the application holds */
+
+    /* Windows of the connection. */
+    struct receive_window receive;
+    int64_t send_window;
+
+    /* Settings. */
+    struct halo_settings local;  /* acknowledged */
+    struct halo_settings remote;
+    struct halo_settings initial; /* what our first SETTINGS say; limits hold from the start */
+    struct pending_settings *pending_first;
+    struct pending_settings **pending_last;
+    uint32_t pending_count;
+
+    struct open_block block;
+    struct halo_limits limits;
+    struct abuse abuse;
+    uint32_t replies_queued; /* answers built since output was last empty */
+
+    /* PINGs of ours, oldest first. */
+    struct {
+        uint8_t payload[8];
+        uint64_t sent_ns;
+    } pings[LIMIT_OUTSTANDING_PINGS];
+    uint32_t pings_count;
+
+    /* Deadlines; UINT64_MAX: none. */
+    uint64_t preface_deadline_ns;
+    uint64_t idle_deadline_ns;
+    uint64_t goaway_deadline_ns; /* second step of the graceful end */
+    uint64_t drain_deadline_ns;
+    struct {
+        uint32_t settings_ack_ms, header_block_ms, idle_ms, stall_ms, goaway_ms, drain_ms;
+    } timeouts;
+    uint32_t stream_low_water;
+
+    struct halo_error error; /* why the session ended; status 0: in order */
+
+    uint64_t frames_received;
+    uint64_t frames_sent;
+    uint64_t streams_opened;
+
+    /* Called when the session has something to send or to tell that its driver does not know of: the connection
+     * then pumps at the end of the batch. NULL for sessions that are driven by hand. */
+    void (*wake)(struct halo_session *session);
+    void *driver; /* whose session it is (core/conn) */
+
+    void (*on_frame)(struct halo_session *session, int sent, const char *line, void *user_data);
+
+    struct memory *own_memory; /* of a session that stands alone */
+};
+
+/* A session whose memory is that of `env`: halo_session_new without a memory of its own. */
+int session_new_in(struct halo_session **session, struct proto_env *env,
+                   const struct halo_session_options *options, uint64_t now_ns);
+
+static inline void session_wake(struct halo_session *session)
+{
+    if (session->wake != NULL) {
+        session->wake(session);
+    }
+}
+
+/* ---- session_fault.c ------------------------------------------------------------------------------ */
+
+/* The sink: RST_STREAM and the stream's end, or GOAWAY and the session's. `stream_id` is that of the frame
+ * (0: none), `stream` its stream when there is one. */
+void session_fault(struct halo_session *session, const struct fault *fault, uint32_t stream_id,
+                   struct halo_stream *stream);
+/* Ends the session: every stream is told, then SESSION_CLOSED. `goaway` with error->code goes out
+ * first. `error` status 0: in order. */
+void session_end(struct halo_session *session, const struct halo_error *error, bool goaway);
+/* Memory was out. */
+void session_out_of_memory(struct halo_session *session);
+/* A draining session without streams ends. */
+void session_end_if_drained(struct halo_session *session);
+
+struct halo_stream *stream_new(struct halo_session *session, bool local);
+/* The stream's end: drops its queues, remembers why, tells. */
+void stream_close(struct halo_stream *stream, const struct halo_error *error);
+/* Sends RST_STREAM (when the stream has a number and the peer needs it) and closes. */
+void stream_reset(struct halo_stream *stream, uint32_t code, int status, uint8_t origin,
+                  const char *reason);
+/* Both halves are done: closes cleanly. */
+void stream_close_if_done(struct halo_stream *stream);
+/* Frees a closed stream whose close was told. */
+void stream_free(struct halo_stream *stream);
+void stream_note(struct halo_stream *stream, uint8_t note);
+/* Writes RST_STREAM and remembers it. */
+void session_write_reset(struct halo_session *session, uint32_t stream_id, uint32_t code);
+
+/* ---- session_recv.c, session_frames.c, session_block.c --------------------------------------------- */
+
+const struct fault *session_frame(struct halo_session *session, const struct frame *frame,
+                                  const uint8_t *payload, struct halo_event *event);
+const struct fault *session_data_begin(struct halo_session *session);
+const struct fault *session_headers_frame(struct halo_session *session, const struct frame *frame,
+                                          const uint8_t *payload, struct halo_event *event);
+const struct fault *session_continuation(struct halo_session *session, const struct frame *frame,
+                                         const uint8_t *payload, struct halo_event *event);
+void session_block_drop(struct halo_session *session);
+
+enum stream_lookup {
+    LOOKUP_FOUND,
+    LOOKUP_IDLE,     /* never used */
+    LOOKUP_RESET,    /* we reset it a moment ago: what comes was under way */
+    LOOKUP_CLOSED,
+};
+enum stream_lookup session_lookup(const struct halo_session *session, uint32_t stream_id,
+                                  struct halo_stream **stream);
+bool session_is_local_id(const struct halo_session *session, uint32_t stream_id);
+
+/* ---- session_body.c -------------------------------------------------------------------------------- */
+
+/* Octets of DATA are done with: credit to the connection and, while the peer may still send on it, to the
+ * stream (NULL: gone). */
+void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len);
+/* The application has had `len` octets: credit now, or later when credit is manual. */
+void session_done_with(struct halo_session *session, struct halo_stream *stream, uint32_t len);
+/* The session goes: held slices live on without it. */
+void session_orphan_kept(struct halo_session *session);
+/* Gathers octets for a paused stream. */
+bool stream_hold(struct halo_stream *stream, const uint8_t *data, size_t len, bool end);
+/* Gathers trailers for a paused stream. */
+bool stream_hold_trailers(struct halo_stream *stream, const halo_header *fields, size_t count);
+/* Tells the next thing that was held; false when nothing is left. */
+bool stream_take_held(struct halo_stream *stream, struct halo_event *event);
+void stream_drop_held(struct halo_stream *stream);
+void stream_settle_held(struct halo_stream *stream);
+void stream_drop_writes(struct halo_stream *stream);
+
+/* ---- session_headers.c ----------------------------------------------------------------------------- */
+
+/* Gives numbers to waiting requests while the peer allows more streams. */
+void session_start_waiting(struct halo_session *session);
+/* Encodes queued trailers of a stream whose body is through. */
+void stream_write_trailers(struct halo_stream *stream);
+
+/* ---- session_output.c ------------------------------------------------------------------------------ */
+
+/* The stream has something to send, or its window grew: puts it where the scheduler finds it. */
+void stream_schedule(struct halo_stream *stream);
+/* Puts DATA of one small piece into the output right away when nothing has to wait. */
+bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, bool end);
+/* END_STREAM went out in a frame that is in the output. */
+void stream_sent_end(struct halo_stream *stream);
+
+static inline int64_t stream_send_window(const struct halo_stream *stream)
+{
+    return (int64_t)stream->session->remote.initial_window_size + stream->send_credit;
+}
+
+/* ---- session_control.c ----------------------------------------------------------------------------- */
+
+const struct fault *session_settings_frame(struct halo_session *session, const struct frame *frame,
+                                           const uint8_t *payload, struct halo_event *event);
+const struct fault *session_ping_frame(struct halo_session *session, const struct frame *frame,
+                                       const uint8_t *payload, struct halo_event *event);
+const struct fault *session_goaway_frame(struct halo_session *session, const struct frame *frame,
+                                         const uint8_t *payload, struct halo_event *event);
+int session_write_settings(struct halo_session *session, const struct halo_settings *settings);
+void session_write_goaway(struct halo_session *session, uint32_t last_stream_id, uint32_t code,
+                          const void *debug_data, size_t debug_len);
+void session_write_window_update(struct halo_session *session, uint32_t stream_id,
+                                 uint32_t increment);
+/* Streams came or went: starts or stops the idle deadline. */
+void session_idle_update(struct halo_session *session);
+
+/* ---- frames out ------------------------------------------------------------------------------------ */
+
+/* Room for a frame of `len` payload octets with its header written; *payload is where it goes. The
+ * frame is settled by frame_commit(). NULL when memory is out. */
+static inline uint8_t *frame_reserve(struct halo_session *session, uint32_t len, uint8_t type,
+                                     uint8_t flags, uint32_t stream_id)
+{
+    uint8_t *out = output_reserve(&session->output, FRAME_HEADER_LEN + (size_t)len);
+
+    if (HALO_LIKELY(out != NULL)) {
+        frame_header_store(out, len, type, flags, stream_id);
+    }
+    return out;
+}
+
+void session_trace_sent(struct halo_session *session, const uint8_t *frame, size_t len);
+
+static inline void frame_commit(struct halo_session *session, uint8_t *start, const uint8_t *end)
+{
+    session->frames_sent++;
+    output_commit(&session->output, start, end);
+    if (HALO_UNLIKELY(session->on_frame != NULL)) {
+        session_trace_sent(session, start, (size_t)(end - start));
+    }
+}
+
+#endif

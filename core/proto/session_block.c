@@ -1,0 +1,364 @@
+/*
+ * Header blocks (RFC 9113 4.3): HEADERS and its CONTINUATION frames, decoded as one, and what the list
+ * then means for its stream.
+ *
+ * A block in one frame is decoded where it lies. One in several frames is gathered first (at most
+ * limits.header_block octets), so memory is held in the measure of what the peer has sent, and a half block costs
+ * no decoding. Every block is decoded, also those of streams that are refused or gone: the dynamic
+ * table must follow (4.3).
+ */
+#include "core/proto/session.h"
+
+#include "core/proto/limits.h"
+#include "core/proto/message.h"
+
+void session_block_drop(struct halo_session *session)
+{
+    memory_free(session->env->memory, session->block.octets);
+    session->block = (struct open_block){.deadline_ns = UINT64_MAX};
+}
+
+/* ---- decoding ------------------------------------------------------------------------------------------ */
+
+static void list_set_limits(const struct halo_session *session, struct hpack_list *list)
+{
+    const struct halo_limits *limits = &session->limits;
+
+    list->size_max = limits->header_list_size;
+    list->size_hard = limits->header_list_size * LIMIT_HEADER_HARD_FACTOR;
+    list->fields_hard = max_u32(LIMIT_HEADER_FIELDS_HARD, limits->header_fields);
+    list->string_max = limits->header_string;
+}
+
+static const struct fault *grow_table(struct halo_session *session, struct hpack_table *table)
+{
+    size_t size = hpack_table_room_wanted(table);
+    void *memory = memory_alloc(session->env->memory, size);
+
+    if (memory == NULL) {
+        return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+    }
+    memory_free(session->env->memory, hpack_table_move(table, memory, size));
+    return NULL;
+}
+
+static const struct fault *decode(struct halo_session *session, const uint8_t *block, size_t len)
+{
+    struct hpack_decoder *decoder = &session->decoder;
+    struct hpack_list *list = &session->env->list;
+
+    list_set_limits(session, list);
+    hpack_decode_begin(decoder, list);
+    for (;;) {
+        size_t consumed = 0;
+        enum hpack_result result = hpack_decode(decoder, list, block, len, true, &consumed);
+
+        block += consumed;
+        len -= consumed;
+        switch (result) {
+        case HPACK_OK:
+            return NULL;
+        case HPACK_ROOM:
+            FAULT_TRY(grow_table(session, &decoder->table));
+            break;
+        case HPACK_OVER_LIMIT:
+            return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header list far beyond the limits");
+        default:
+            return CONNECTION_FAULT(HALO_COMPRESSION_ERROR, "header block cannot be decoded");
+        }
+    }
+}
+
+/* ---- what a list means --------------------------------------------------------------------------------- */
+
+static void fill_event(struct halo_session *session, struct halo_event *event, uint16_t type,
+                       struct halo_stream *stream, bool end, int status)
+{
+    event->type = type;
+    event->flags = end ? HALO_END_STREAM : 0;
+    event->stream = stream;
+    event->stream_id = stream->id;
+    event->u.headers.fields = session->env->list.fields;
+    event->u.headers.count = session->env->list.count;
+    event->u.headers.status = status;
+    session->lent = type == HALO_EVENT_REQUEST || type == HALO_EVENT_RESPONSE ? LENT_LIST
+                                                                              : LENT_PASSING_LIST;
+    session->lent_stream = stream;
+}
+
+static struct message_limits message_limits(const struct halo_session *session)
+{
+    return (struct message_limits){
+        .fields = session->limits.header_fields,
+        .extended_connect = session->initial.enable_connect_protocol != 0 ||
+                            session->local.enable_connect_protocol != 0,
+    };
+}
+
+static const struct fault *check_dropped(const struct hpack_list *list)
+{
+    return list->dropped ? STREAM_FAULT(HALO_ENHANCE_YOUR_CALM, "header list beyond the limits")
+                         : NULL;
+}
+
+/* Refuses a stream before anything was done for it: the peer may send it again (RFC 9113 8.7). */
+static const struct fault *refuse(struct halo_session *session)
+{
+    if (++session->abuse.refused > LIMIT_REFUSED_STREAMS) {
+        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams beyond the limit");
+    }
+    return FAULT_OF(FAULT_STREAM, 1, HALO_REFUSED_STREAM, "too many concurrent streams");
+}
+
+/* The first header block of a stream that the client opens. */
+static const struct fault *on_request(struct halo_session *session, uint32_t stream_id, bool end,
+                                      struct halo_event *event)
+{
+    const struct hpack_list *list = &session->env->list;
+    struct message_limits limits = message_limits(session);
+    struct halo_stream *stream;
+    struct message message;
+
+    if (session->open_remote >= session->initial.max_concurrent_streams) {
+        return refuse(session);
+    }
+    FAULT_TRY(check_dropped(list));
+    FAULT_TRY(message_check_request(list->fields, list->count, &limits, &message));
+    if (end && message.content_length > 0) {
+        return STREAM_FAULT(HALO_PROTOCOL_ERROR, "content-length without a body");
+    }
+    stream = stream_new(session, false);
+    if (stream == NULL) {
+        return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+    }
+    stream->id = stream_id;
+    session->open_remote++;
+    if (!stream_store_add(&session->store, session->env->memory, stream)) {
+        return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+    }
+    session->last_accepted_id = stream_id;
+    session->idle_deadline_ns = UINT64_MAX;
+    stream->flags |= (message.head ? STREAM_HEAD : 0) |
+                     (message.connect && !message.extended_connect ? STREAM_CONNECT : 0) |
+                     (end ? STREAM_END_AFTER_HEADERS : 0);
+    stream->content_left = message.connect ? -1 : message.content_length;
+    stream_advance(stream, true, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    fill_event(session, event, HALO_EVENT_REQUEST, stream, end, 0);
+    return NULL;
+}
+
+/* The body that a final response promises: none for HEAD, 204 and 304 whatever content-length says
+ * (RFC 9110 6.4.1, 8.6). */
+static int64_t response_body(const struct halo_stream *stream, const struct message *message)
+{
+    if ((stream->flags & (STREAM_HEAD)) != 0 || message->status == 204 || message->status == 304) {
+        return 0;
+    }
+    if ((stream->flags & STREAM_CONNECT) != 0 && message->status / 100 == 2) {
+        return -1;
+    }
+    return message->content_length;
+}
+
+static const struct fault *on_response(struct halo_session *session, struct halo_stream *stream,
+                                       bool end, struct halo_event *event)
+{
+    const struct hpack_list *list = &session->env->list;
+    struct message_limits limits = message_limits(session);
+    struct message message;
+
+    FAULT_TRY(check_dropped(list));
+    FAULT_TRY(message_check_response(list->fields, list->count, &limits, &message));
+    if (message.status < 200) {
+        if (end) {
+            return STREAM_FAULT(HALO_PROTOCOL_ERROR, "informational response with END_STREAM");
+        }
+        if (++stream->information_responses > session->limits.information_responses) {
+            return STREAM_FAULT(HALO_PROTOCOL_ERROR, "too many informational responses");
+        }
+        fill_event(session, event, HALO_EVENT_INFORMATION, stream, false, message.status);
+        return NULL;
+    }
+    stream->content_left = response_body(stream, &message);
+    if (end && stream->content_left > 0) {
+        return STREAM_FAULT(HALO_PROTOCOL_ERROR, "content-length without a body");
+    }
+    stream->flags |= end ? STREAM_END_AFTER_HEADERS : 0;
+    stream_advance(stream, true, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    fill_event(session, event, HALO_EVENT_RESPONSE, stream, end, message.status);
+    return NULL;
+}
+
+static const struct fault *on_trailers(struct halo_session *session, struct halo_stream *stream,
+                                       bool end, struct halo_event *event)
+{
+    const struct hpack_list *list = &session->env->list;
+
+    if (!end) {
+        return STREAM_FAULT(HALO_PROTOCOL_ERROR, "second header block without END_STREAM");
+    }
+    FAULT_TRY(check_dropped(list));
+    FAULT_TRY(message_check_trailers(list->fields, list->count));
+    if (stream->content_left > 0) {
+        return STREAM_FAULT(HALO_PROTOCOL_ERROR, "body shorter than content-length");
+    }
+    stream_advance(stream, true, INPUT_TRAILERS);
+    if ((stream->flags & STREAM_PAUSED) != 0 || stream->held != NULL) {
+        if (!stream_hold_trailers(stream, list->fields, list->count)) {
+            session_out_of_memory(session);
+        }
+        return NULL;
+    }
+    fill_event(session, event, HALO_EVENT_TRAILERS, stream, true, 0);
+    return NULL;
+}
+
+static const struct fault *on_block_of_stream(struct halo_session *session,
+                                              struct halo_stream *stream, bool end,
+                                              struct halo_event *event)
+{
+    switch (stream->recv_half) {
+    case HALF_DONE:
+        return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS after END_STREAM");
+    case HALF_BODY:
+        return on_trailers(session, stream, end, event);
+    default:
+        return on_response(session, stream, end, event);
+    }
+}
+
+/* A new stream of the peer: its number must be of its kind and above all before (RFC 9113 5.1.1). */
+static const struct fault *on_new_stream(struct halo_session *session, uint32_t stream_id, bool end,
+                                         struct halo_event *event)
+{
+    if (session->role == HALO_CLIENT || (stream_id & 1u) == 0) {
+        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a stream the peer cannot open");
+    }
+    session->last_remote_id = stream_id;
+    if (stream_id > session->goaway_local_id) {
+        return NULL; /* RFC 9113 6.8: ignored, the peer knows from our GOAWAY */
+    }
+    return on_request(session, stream_id, end, event);
+}
+
+static const struct fault *on_block(struct halo_session *session, uint32_t stream_id, bool end,
+                                    const uint8_t *block, size_t len, struct halo_event *event)
+{
+    struct halo_stream *stream;
+
+    FAULT_TRY(decode(session, block, len));
+    switch (session_lookup(session, stream_id, &stream)) {
+    case LOOKUP_FOUND:
+        return on_block_of_stream(session, stream, end, event);
+    case LOOKUP_IDLE:
+        return on_new_stream(session, stream_id, end, event);
+    case LOOKUP_RESET:
+        return NULL;
+    default:
+        return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS on a closed stream");
+    }
+}
+
+/* ---- frames ---------------------------------------------------------------------------------------------- */
+
+static const struct fault *gather_block(struct halo_session *session, const uint8_t *fragment,
+                                        uint32_t len)
+{
+    struct open_block *block = &session->block;
+
+    if (block->len + len > session->limits.header_block) {
+        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
+    }
+    if (block->len + len > block->cap) {
+        uint32_t cap = max_u32(block->len + len, min_u32(block->cap * 2,
+                                                         session->limits.header_block));
+        uint8_t *octets = memory_resize(session->env->memory, block->octets, cap);
+
+        if (octets == NULL) {
+            return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+        }
+        block->octets = octets;
+        block->cap = cap;
+    }
+    if (len > 0) {
+        memcpy(block->octets + block->len, fragment, len);
+        block->len += len;
+    }
+    return NULL;
+}
+
+/* The field block fragment of a HEADERS frame: without padding and priority (RFC 9113 6.2). */
+static const struct fault *find_fragment(const struct frame *frame, const uint8_t **fragment,
+                                         uint32_t *len)
+{
+    uint32_t padding = 0;
+
+    if ((frame->flags & FLAG_PADDED) != 0) {
+        if (*len < 1) {
+            return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "padded HEADERS without pad length");
+        }
+        padding = **fragment;
+        *fragment += 1;
+        *len -= 1;
+    }
+    if ((frame->flags & FLAG_PRIORITY) != 0) {
+        if (*len < 5) {
+            return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "HEADERS too short for its priority");
+        }
+        if ((load_u32(*fragment) & 0x7fffffff) == frame->stream_id) {
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "stream depends on itself");
+        }
+        *fragment += 5;
+        *len -= 5;
+    }
+    if (padding > *len) {
+        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "padding as long as the frame");
+    }
+    *len -= padding;
+    return NULL;
+}
+
+const struct fault *session_headers_frame(struct halo_session *session, const struct frame *frame,
+                                          const uint8_t *payload, struct halo_event *event)
+{
+    const uint8_t *fragment = payload;
+    uint32_t len = frame->len;
+    bool end = (frame->flags & FLAG_END_STREAM) != 0;
+
+    FAULT_TRY(find_fragment(frame, &fragment, &len));
+    if (HALO_LIKELY((frame->flags & FLAG_END_HEADERS) != 0)) {
+        return on_block(session, frame->stream_id, end, fragment, len, event);
+    }
+    session->block.stream_id = frame->stream_id;
+    session->block.flags = frame->flags;
+    if (session->timeouts.header_block_ms > 0) {
+        session->block.deadline_ns =
+            session->now_ns + (uint64_t)session->timeouts.header_block_ms * 1000000u;
+    }
+    return gather_block(session, fragment, len);
+}
+
+const struct fault *session_continuation(struct halo_session *session, const struct frame *frame,
+                                         const uint8_t *payload, struct halo_event *event)
+{
+    struct open_block *block = &session->block;
+    const struct fault *fault;
+
+    block->continuations++;
+    block->empty_continuations = (uint8_t)(block->empty_continuations + (frame->len == 0));
+    if (block->continuations > session->limits.continuation_frames ||
+        block->empty_continuations > LIMIT_CONTINUATION_EMPTY) {
+        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
+    }
+    FAULT_TRY(gather_block(session, payload, frame->len));
+    if ((frame->flags & FLAG_END_HEADERS) == 0) {
+        return NULL;
+    }
+    /* The event may point into the block: it is freed when the event is settled. */
+    fault = on_block(session, frame->stream_id, (block->flags & FLAG_END_STREAM) != 0,
+                     block->octets, block->len, event);
+    session->spent_block = block->octets;
+    block->octets = NULL;
+    session_block_drop(session);
+    return fault;
+}

@@ -1,0 +1,586 @@
+/*
+ * The connection's own business: SETTINGS and their acknowledgement, PING, GOAWAY and the graceful end,
+ * windows of the connection, deadlines.
+ */
+#include "core/proto/session.h"
+
+#include "core/proto/limits.h"
+
+static uint64_t after_ms(const struct halo_session *session, uint32_t timeout_ms)
+{
+    return timeout_ms == 0 ? UINT64_MAX : session->now_ns + (uint64_t)timeout_ms * 1000000u;
+}
+
+static const struct fault *count_reply(struct halo_session *session)
+{
+    return ++session->replies_queued > LIMIT_QUEUED_REPLIES_HARD
+               ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "answers are not read")
+               : NULL;
+}
+
+/* ---- windows of the connection ---------------------------------------------------------------------------- */
+
+void session_write_window_update(struct halo_session *session, uint32_t stream_id,
+                                 uint32_t increment)
+{
+    uint8_t *frame = frame_reserve(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id);
+
+    if (frame != NULL) {
+        store_u32(frame + FRAME_HEADER_LEN, increment);
+        frame_commit(session, frame, frame + FRAME_HEADER_LEN + 4);
+        session_wake(session);
+    }
+}
+
+int halo_session_set_window(halo_session *session, uint32_t octets)
+{
+    struct receive_window *window = &session->receive;
+    int64_t difference = (int64_t)octets - window->size;
+
+    if (octets > LIMIT_WINDOW_MAX) {
+        return HALO_E_INVALID_ARGUMENT;
+    }
+    window->size = (int32_t)octets;
+    if (difference > 0) {
+        window->available += (int32_t)difference;
+        session_write_window_update(session, 0, (uint32_t)difference);
+    } else {
+        /* Credit that was given cannot be taken back; it is withheld from what comes. */
+        window->withheld += (uint32_t)-difference;
+    }
+    return 0;
+}
+
+/* ---- SETTINGS (RFC 9113 6.5) --------------------------------------------------------------------------------- */
+
+int session_write_settings(struct halo_session *session, const struct halo_settings *settings)
+{
+    uint8_t payload[6 * (8 + HALO_CUSTOM_SETTINGS_MAX)];
+    struct pending_settings *pending;
+    uint8_t *frame;
+    size_t len;
+
+    HALO_TRY(halo_settings_pack(settings, payload, sizeof(payload), &len));
+    pending = memory_alloc(session->env->memory, sizeof(*pending));
+    if (pending == NULL) {
+        return HALO_E_NOMEM;
+    }
+    frame = frame_reserve(session, (uint32_t)len, FRAME_SETTINGS, 0, 0);
+    if (frame == NULL) {
+        memory_free(session->env->memory, pending);
+        return HALO_E_NOMEM;
+    }
+    memcpy(frame + FRAME_HEADER_LEN, payload, len);
+    frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+    pending->settings = *settings;
+    pending->deadline_ns = after_ms(session, session->timeouts.settings_ack_ms);
+    pending->next = NULL;
+    *session->pending_last = pending;
+    session->pending_last = &pending->next;
+    session->pending_count++;
+    session_wake(session);
+    return 0;
+}
+
+int halo_session_settings(halo_session *session, const struct halo_settings *settings)
+{
+    if (session->state >= SESSION_ENDING) {
+        return HALO_E_INVALID_SESSION;
+    }
+    HALO_TRY(halo_settings_check(settings));
+    if (session->pending_count >= session->limits.pending_settings) {
+        return HALO_E_MAX_PENDING_SETTINGS_ACK;
+    }
+    HALO_TRY(session_write_settings(session, settings));
+    if ((settings->present & HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS)) != 0) {
+        session->initial.max_concurrent_streams = settings->max_concurrent_streams;
+    }
+    return 0;
+}
+
+static bool has(const struct halo_settings *settings, uint32_t identifier)
+{
+    return (settings->present & HALO_SETTINGS_BIT(identifier)) != 0;
+}
+
+/* Our oldest SETTINGS hold from now on (6.5.3). */
+static const struct fault *on_settings_ack(struct halo_session *session, struct halo_event *event)
+{
+    struct pending_settings *pending = session->pending_first;
+    const struct halo_settings *sent = &pending->settings;
+    struct halo_settings *local = &session->local;
+
+    if (pending == NULL) {
+        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "SETTINGS acknowledged that were not sent");
+    }
+    if (has(sent, HALO_SETTINGS_HEADER_TABLE_SIZE)) {
+        local->header_table_size = sent->header_table_size;
+        hpack_decoder_set_max(&session->decoder, sent->header_table_size);
+    }
+    if (has(sent, HALO_SETTINGS_ENABLE_PUSH)) {
+        local->enable_push = sent->enable_push;
+    }
+    if (has(sent, HALO_SETTINGS_MAX_CONCURRENT_STREAMS)) {
+        local->max_concurrent_streams = sent->max_concurrent_streams;
+    }
+    if (has(sent, HALO_SETTINGS_INITIAL_WINDOW_SIZE)) {
+        local->initial_window_size = sent->initial_window_size;
+    }
+    if (has(sent, HALO_SETTINGS_MAX_FRAME_SIZE)) {
+        local->max_frame_size = sent->max_frame_size;
+    }
+    if (has(sent, HALO_SETTINGS_MAX_HEADER_LIST_SIZE)) {
+        local->max_header_list_size = sent->max_header_list_size;
+    }
+    if (has(sent, HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL)) {
+        local->enable_connect_protocol = sent->enable_connect_protocol;
+    }
+    if (has(sent, HALO_SETTINGS_NO_RFC7540_PRIORITIES)) {
+        local->no_rfc7540_priorities = sent->no_rfc7540_priorities;
+    }
+    memcpy(local->custom, sent->custom, sizeof(local->custom));
+    local->custom_count = sent->custom_count;
+    local->present |= sent->present;
+    session->pending_first = pending->next;
+    if (session->pending_first == NULL) {
+        session->pending_last = &session->pending_first;
+    }
+    session->pending_count--;
+    memory_free(session->env->memory, pending);
+    event->type = HALO_EVENT_SETTINGS_ACK;
+    return NULL;
+}
+
+/* One entry of the peer's SETTINGS. All were checked before the first is applied. */
+static const struct fault *check_setting(const struct halo_session *session, uint16_t id,
+                                         uint32_t value)
+{
+    switch (id) {
+    case HALO_SETTINGS_ENABLE_PUSH:
+        if (value > 1 || (value == 1 && session->role == HALO_CLIENT)) {
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "invalid SETTINGS_ENABLE_PUSH");
+        }
+        break;
+    case HALO_SETTINGS_INITIAL_WINDOW_SIZE:
+        if (value > LIMIT_WINDOW_MAX) {
+            return CONNECTION_FAULT(HALO_FLOW_CONTROL_ERROR, "invalid SETTINGS_INITIAL_WINDOW_SIZE");
+        }
+        break;
+    case HALO_SETTINGS_MAX_FRAME_SIZE:
+        if (value < LIMIT_FRAME_SIZE_MIN || value > LIMIT_FRAME_SIZE_MAX) {
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "invalid SETTINGS_MAX_FRAME_SIZE");
+        }
+        break;
+    case HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL: /* RFC 8441 section 3: never back to 0 */
+        if (value > 1 || (value == 0 && session->remote.enable_connect_protocol != 0)) {
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "invalid SETTINGS_ENABLE_CONNECT_PROTOCOL");
+        }
+        break;
+    case HALO_SETTINGS_NO_RFC7540_PRIORITIES: /* RFC 9218 2.1: fixed by the first SETTINGS */
+        if (value > 1 || (session->remote_settings_seen &&
+                          value != session->remote.no_rfc7540_priorities)) {
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "invalid SETTINGS_NO_RFC7540_PRIORITIES");
+        }
+        break;
+    default:
+        break;
+    }
+    return NULL;
+}
+
+/* RFC 9113 6.9.2: no stream's window may pass the maximum. Streams keep the difference to the initial
+ * size, so only those that were given credit need a look, and only when the size grows very large. */
+static const struct fault *check_windows(const struct halo_session *session, uint32_t initial)
+{
+    const struct list_link *link;
+
+    if (initial < LIMIT_WINDOW_MAX / 2) {
+        return NULL;
+    }
+    for (link = session->streams.next; link != &session->streams; link = link->next) {
+        const struct halo_stream *stream =
+            HALO_CONTAINER((uintptr_t)link, struct halo_stream, all);
+
+        if ((int64_t)initial + stream->send_credit > LIMIT_WINDOW_MAX) {
+            return CONNECTION_FAULT(HALO_FLOW_CONTROL_ERROR, "SETTINGS overflow a stream's window");
+        }
+    }
+    return NULL;
+}
+
+static const struct fault *apply_setting(struct halo_session *session, uint16_t id, uint32_t value)
+{
+    struct halo_settings *remote = &session->remote;
+
+    switch (id) {
+    case HALO_SETTINGS_HEADER_TABLE_SIZE:
+        remote->header_table_size = value;
+        hpack_encoder_set_max(&session->encoder,
+                              min_u32(value, session->limits.encoder_table_size));
+        break;
+    case HALO_SETTINGS_ENABLE_PUSH:
+        remote->enable_push = value;
+        break;
+    case HALO_SETTINGS_MAX_CONCURRENT_STREAMS:
+        remote->max_concurrent_streams = value;
+        break;
+    case HALO_SETTINGS_INITIAL_WINDOW_SIZE:
+        FAULT_TRY(check_windows(session, value));
+        session->recheck_blocked |= value > remote->initial_window_size;
+        remote->initial_window_size = value;
+        break;
+    case HALO_SETTINGS_MAX_FRAME_SIZE:
+        remote->max_frame_size = value;
+        break;
+    case HALO_SETTINGS_MAX_HEADER_LIST_SIZE: /* advisory: finished work is never thrown away for it */
+        remote->max_header_list_size = value;
+        break;
+    case HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL:
+        remote->enable_connect_protocol = value;
+        break;
+    case HALO_SETTINGS_NO_RFC7540_PRIORITIES:
+        remote->no_rfc7540_priorities = value;
+        break;
+    default:
+        return NULL; /* RFC 9113 6.5.2: unknown ones are ignored */
+    }
+    remote->present |= HALO_SETTINGS_BIT(id);
+    return NULL;
+}
+
+const struct fault *session_settings_frame(struct halo_session *session, const struct frame *frame,
+                                           const uint8_t *payload, struct halo_event *event)
+{
+    uint8_t *ack;
+    bool first = !session->remote_settings_seen;
+
+    if ((frame->flags & FLAG_ACK) != 0) {
+        return frame->len == 0 ? on_settings_ack(session, event)
+                               : CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "SETTINGS ACK with payload");
+    }
+    if (frame->len % 6 != 0) {
+        return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "SETTINGS not a multiple of 6 octets");
+    }
+    if (frame->len / 6 > session->limits.settings_entries ||
+        !bucket_take(&session->abuse.settings, session->now_ns)) {
+        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many SETTINGS");
+    }
+    for (uint32_t at = 0; at < frame->len; at += 6) {
+        FAULT_TRY(check_setting(session, load_u16(payload + at), load_u32(payload + at + 2)));
+    }
+    if (first) {
+        session->remote_settings_seen = true;
+        session->preface_deadline_ns = UINT64_MAX;
+        if (session->role == HALO_CLIENT) {
+            session->remote.max_concurrent_streams = UINT32_MAX; /* unless it says otherwise */
+        }
+    }
+    for (uint32_t at = 0; at < frame->len; at += 6) {
+        FAULT_TRY(apply_setting(session, load_u16(payload + at), load_u32(payload + at + 2)));
+    }
+    ack = frame_reserve(session, 0, FRAME_SETTINGS, FLAG_ACK, 0);
+    if (ack != NULL) {
+        frame_commit(session, ack, ack + FRAME_HEADER_LEN);
+    }
+    FAULT_TRY(count_reply(session));
+    session_start_waiting(session);
+    session_wake(session);
+    event->type = HALO_EVENT_SETTINGS;
+    return NULL;
+}
+
+/* ---- PING (6.7) ------------------------------------------------------------------------------------------------- */
+
+static bool write_ping(struct halo_session *session, const uint8_t *payload, uint8_t flags)
+{
+    uint8_t *frame = frame_reserve(session, 8, FRAME_PING, flags, 0);
+
+    if (frame == NULL) {
+        return false;
+    }
+    memcpy(frame + FRAME_HEADER_LEN, payload, 8);
+    frame_commit(session, frame, frame + FRAME_HEADER_LEN + 8);
+    session_wake(session);
+    return true;
+}
+
+/* The answer may be to any of ours; those before it are taken as lost. */
+static void on_ping_ack(struct halo_session *session, const uint8_t *payload,
+                        struct halo_event *event)
+{
+    uint32_t i = 0;
+
+    while (i < session->pings_count && memcmp(session->pings[i].payload, payload, 8) != 0) {
+        i++;
+    }
+    if (i == session->pings_count) {
+        return; /* not ours: harmless */
+    }
+    event->type = HALO_EVENT_PING_ACK;
+    memcpy(event->u.ping.payload, payload, 8);
+    event->u.ping.round_trip_ns = session->now_ns - session->pings[i].sent_ns;
+    session->pings_count -= i + 1;
+    memmove(session->pings, session->pings + i + 1,
+            session->pings_count * sizeof(session->pings[0]));
+}
+
+static const uint8_t drain_ping[8] = {'h', 'a', 'l', 'o', 'd', 'r', 'n', 0};
+
+const struct fault *session_ping_frame(struct halo_session *session, const struct frame *frame,
+                                       const uint8_t *payload, struct halo_event *event)
+{
+    if ((frame->flags & FLAG_ACK) != 0) {
+        if (session->goaway_deadline_ns != UINT64_MAX && memcmp(payload, drain_ping, 8) == 0) {
+            session->goaway_deadline_ns = session->now_ns; /* the round trip is over */
+            halo_session_tick(session, session->now_ns);
+            return NULL;
+        }
+        on_ping_ack(session, payload, event);
+        return NULL;
+    }
+    if (!bucket_take(&session->abuse.pings, session->now_ns)) {
+        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many PINGs");
+    }
+    write_ping(session, payload, FLAG_ACK);
+    FAULT_TRY(count_reply(session));
+    event->type = HALO_EVENT_PING;
+    memcpy(event->u.ping.payload, payload, 8);
+    event->u.ping.round_trip_ns = 0;
+    return NULL;
+}
+
+int halo_session_ping(halo_session *session, const uint8_t payload[8])
+{
+    uint8_t time[8];
+
+    if (session->state >= SESSION_ENDING) {
+        return HALO_E_INVALID_SESSION;
+    }
+    if (session->pings_count >= min_u32(session->limits.outstanding_pings,
+                                        LIMIT_OUTSTANDING_PINGS)) {
+        return HALO_E_PING_CANCEL;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        time[i] = (uint8_t)(session->now_ns >> (8 * i));
+    }
+    payload = payload != NULL ? payload : time;
+    if (!write_ping(session, payload, 0)) {
+        return HALO_E_NOMEM;
+    }
+    memcpy(session->pings[session->pings_count].payload, payload, 8);
+    session->pings[session->pings_count].sent_ns = session->now_ns;
+    session->pings_count++;
+    return 0;
+}
+
+/* ---- GOAWAY (6.8) and the graceful end ----------------------------------------------------------------------------- */
+
+void session_write_goaway(struct halo_session *session, uint32_t last_stream_id, uint32_t code,
+                          const void *debug_data, size_t debug_len)
+{
+    uint32_t len = (uint32_t)(8 + min_size(debug_len, LIMIT_FRAME_SIZE_MIN - 8));
+    uint8_t *frame = frame_reserve(session, len, FRAME_GOAWAY, 0, 0);
+
+    if (frame == NULL) {
+        return;
+    }
+    store_u32(frame + FRAME_HEADER_LEN, last_stream_id);
+    store_u32(frame + FRAME_HEADER_LEN + 4, code);
+    if (len > 8) {
+        memcpy(frame + FRAME_HEADER_LEN + 8, debug_data, len - 8);
+    }
+    frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+    session->goaway_local_id = min_u32(session->goaway_local_id, last_stream_id);
+    session_wake(session);
+}
+
+int halo_session_goaway(halo_session *session, uint32_t code, uint32_t last_stream_id,
+                        const void *debug_data, size_t debug_len)
+{
+    if (session->state >= SESSION_ENDING) {
+        return HALO_E_INVALID_SESSION;
+    }
+    if (debug_len > LIMIT_FRAME_SIZE_MIN - 8 || last_stream_id > LIMIT_STREAM_ID_MAX) {
+        return HALO_E_INVALID_ARGUMENT;
+    }
+    session_write_goaway(session, last_stream_id != 0 ? last_stream_id : session->last_accepted_id,
+                         code, debug_data, debug_len);
+    return 0;
+}
+
+/* The peer gives up on the connection: so do we (Node: ERR_HTTP2_SESSION_ERROR). */
+static void end_by_goaway(struct halo_session *session, uint32_t code)
+{
+    struct halo_error error = {
+        .status = HALO_E_SESSION_ERROR,
+        .code = code,
+        .origin = HALO_ORIGIN_REMOTE,
+        .reason = "the peer ended the connection with an error",
+    };
+
+    session_end(session, &error, false);
+}
+
+const struct fault *session_goaway_frame(struct halo_session *session, const struct frame *frame,
+                                         const uint8_t *payload, struct halo_event *event)
+{
+    uint32_t last_id = load_u32(payload) & 0x7fffffff;
+    uint32_t code = load_u32(payload + 4);
+    struct halo_error error = {
+        .status = HALO_E_GOAWAY_SESSION,
+        .code = HALO_REFUSED_STREAM,
+        .origin = HALO_ORIGIN_REMOTE,
+        .reason = "not taken up by the peer, which is going away",
+    };
+    struct list_link *link;
+    struct list_link *next;
+
+    if (last_id > session->goaway_remote_id) {
+        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "GOAWAY with a growing last stream");
+    }
+    if (session->goaway_received && !bucket_take(&session->abuse.glitches, session->now_ns)) {
+        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many GOAWAYs");
+    }
+    session->goaway_received = true;
+    session->goaway_remote_id = last_id;
+    event->type = HALO_EVENT_GOAWAY;
+    event->u.goaway.code = code;
+    event->u.goaway.last_stream_id = last_id;
+    event->u.goaway.debug_data = payload + 8;
+    event->u.goaway.debug_len = frame->len - 8;
+    for (link = session->streams.next; link != &session->streams; link = next) {
+        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
+        bool refused = (stream->flags & STREAM_LOCAL) != 0 &&
+                       (stream->id == 0 || stream->id > last_id);
+
+        next = link->next;
+        if (refused && (stream->flags & STREAM_CLOSED) == 0) {
+            stream_close(stream, &error);
+        }
+    }
+    if (code != HALO_NO_ERROR) {
+        end_by_goaway(session, code);
+        return NULL;
+    }
+    if (session->state == SESSION_OPEN) {
+        session->state = SESSION_DRAINING;
+        session->goaway_sent_final = true; /* we owe none: the peer knows that it is leaving */
+    }
+    session_end_if_drained(session);
+    return NULL;
+}
+
+/* RFC 9113 6.8: a first GOAWAY that refuses nothing, so that requests under way come in, and after a round
+ * trip a second with the last stream that was taken up. A client refuses only pushes. */
+void halo_session_close(halo_session *session)
+{
+    if (session->closing || session->state >= SESSION_ENDING) {
+        return;
+    }
+    session->closing = true;
+    session->state = SESSION_DRAINING;
+    session->drain_deadline_ns = after_ms(session, session->timeouts.drain_ms);
+    if (session->role == HALO_CLIENT || session->timeouts.goaway_ms == 0) {
+        session_write_goaway(session, session->last_accepted_id, HALO_NO_ERROR, NULL, 0);
+        session->goaway_sent_final = true;
+        session_end_if_drained(session);
+        return;
+    }
+    session->goaway_sent_final = false;
+    session_write_goaway(session, LIMIT_STREAM_ID_MAX, HALO_NO_ERROR, NULL, 0);
+    write_ping(session, drain_ping, 0);
+    session->goaway_deadline_ns = after_ms(session, session->timeouts.goaway_ms);
+}
+
+/* ---- deadlines --------------------------------------------------------------------------------------------------------- */
+
+void session_idle_update(struct halo_session *session)
+{
+    if (list_empty(&session->streams)) {
+        session->idle_deadline_ns = after_ms(session, session->timeouts.idle_ms);
+    }
+}
+
+static uint64_t settings_deadline(const struct halo_session *session)
+{
+    return session->pending_first != NULL ? session->pending_first->deadline_ns : UINT64_MAX;
+}
+
+/* The stream that has waited longest for its window; UINT64_MAX when none or the limit is off. */
+static uint64_t stall_deadline(const struct halo_session *session)
+{
+    const struct halo_stream *stream;
+
+    if (session->timeouts.stall_ms == 0 || list_empty(&session->blocked)) {
+        return UINT64_MAX;
+    }
+    stream = HALO_CONTAINER((uintptr_t)session->blocked.next, struct halo_stream, queue);
+    return stream->blocked_since_ns + (uint64_t)session->timeouts.stall_ms * 1000000u;
+}
+
+uint64_t halo_session_next_timeout(const halo_session *session)
+{
+    uint64_t next = session->preface_deadline_ns;
+
+    if (session->state >= SESSION_ENDING) {
+        return UINT64_MAX;
+    }
+    next = min_u64(next, session->idle_deadline_ns);
+    next = min_u64(next, session->block.deadline_ns);
+    next = min_u64(next, session->goaway_deadline_ns);
+    next = min_u64(next, session->drain_deadline_ns);
+    next = min_u64(next, settings_deadline(session));
+    return min_u64(next, stall_deadline(session));
+}
+
+static void time_out(struct halo_session *session, uint32_t code, const char *reason)
+{
+    struct halo_error error = {
+        .status = HALO_E_TIMEOUT,
+        .code = code,
+        .origin = HALO_ORIGIN_LIBRARY,
+        .reason = reason,
+    };
+
+    session_end(session, &error, true);
+}
+
+static void reset_stalled(struct halo_session *session)
+{
+    while (stall_deadline(session) <= session->now_ns) {
+        struct halo_stream *stream =
+            LIST_ITEM(session->blocked.next, struct halo_stream, queue);
+
+        stream_reset(stream, HALO_CANCEL, HALO_E_TIMEOUT, HALO_ORIGIN_LIBRARY,
+                     "the peer gave no window");
+    }
+}
+
+void halo_session_tick(halo_session *session, uint64_t now_ns)
+{
+    static const struct halo_error in_order = {.reason = ""};
+
+    session->now_ns = max_u64(session->now_ns, now_ns);
+    now_ns = session->now_ns;
+    if (session->state >= SESSION_ENDING) {
+        return;
+    }
+    if (now_ns >= session->preface_deadline_ns) {
+        time_out(session, HALO_PROTOCOL_ERROR, "no HTTP/2 preface in time");
+    } else if (now_ns >= settings_deadline(session)) {
+        time_out(session, HALO_SETTINGS_TIMEOUT, "SETTINGS not acknowledged in time");
+    } else if (now_ns >= session->block.deadline_ns) {
+        time_out(session, HALO_ENHANCE_YOUR_CALM, "header block not complete in time");
+    } else if (now_ns >= session->drain_deadline_ns) {
+        time_out(session, HALO_NO_ERROR, "open streams did not finish in time");
+    } else if (now_ns >= session->idle_deadline_ns) {
+        session_end(session, &in_order, true);
+    }
+    if (session->state < SESSION_ENDING && now_ns >= session->goaway_deadline_ns) {
+        session->goaway_deadline_ns = UINT64_MAX;
+        session_write_goaway(session, session->last_accepted_id, HALO_NO_ERROR, NULL, 0);
+        session->goaway_sent_final = true;
+        session_end_if_drained(session);
+    }
+    reset_stalled(session);
+}

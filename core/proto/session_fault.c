@@ -1,0 +1,271 @@
+/*
+ * The one place where broken rules, resets and ends take effect: a fault becomes RST_STREAM or
+ * GOAWAY, a stream is closed, the session ends.
+ *
+ * Closing a stream has one path: stream_close() takes it out of everything that could still act on it and
+ * leaves a note; the next polls tell the note; the poll after that frees the stream. Nothing is freed while
+ * code that knows the stream is running.
+ */
+#include "core/proto/session.h"
+
+void session_write_reset(struct halo_session *session, uint32_t stream_id, uint32_t code)
+{
+    uint8_t *frame = frame_reserve(session, 4, FRAME_RST_STREAM, 0, stream_id);
+
+    if (frame == NULL) {
+        return;
+    }
+    store_u32(frame + FRAME_HEADER_LEN, code);
+    frame_commit(session, frame, frame + FRAME_HEADER_LEN + 4);
+    session->replies_queued++;
+    reset_memory_add(&session->resets_sent, session->env->memory, stream_id);
+}
+
+void session_fault(struct halo_session *session, const struct fault *fault, uint32_t stream_id,
+                   struct halo_stream *stream)
+{
+    static const struct fault too_many = {
+        FAULT_CONNECTION, 0, HALO_ENHANCE_YOUR_CALM, "too many streams that had to be reset"};
+
+    if (fault->scope == FAULT_STREAM && !fault->innocent &&
+        !bucket_take(&session->abuse.faults, session->now_ns)) {
+        fault = &too_many;
+    }
+    if (fault->scope == FAULT_CONNECTION) {
+        struct halo_error error = {
+            .status = HALO_E_PROTOCOL,
+            .code = fault->code,
+            .origin = HALO_ORIGIN_LIBRARY,
+            .reason = fault->reason,
+        };
+
+        session_end(session, &error, true);
+    } else if (stream != NULL) {
+        stream_reset(stream, fault->code, HALO_E_PROTOCOL, HALO_ORIGIN_LIBRARY, fault->reason);
+    } else {
+        session_write_reset(session, stream_id, fault->code);
+    }
+}
+
+/* ---- streams -------------------------------------------------------------------------------------- */
+
+struct halo_stream *stream_new(struct halo_session *session, bool local)
+{
+    struct halo_stream *stream = slab_take(&session->env->streams);
+
+    if (stream == NULL) {
+        return NULL;
+    }
+    memset(stream, 0, sizeof(*stream));
+    stream->session = session;
+    stream->flags = local ? STREAM_LOCAL : 0;
+    stream->urgency = 3; /* RFC 9218 4.1 */
+    stream->content_left = -1;
+    stream->reset_code = -1;
+    stream->receive.size = (int32_t)session->local.initial_window_size;
+    list_init(&stream->queue);
+    list_init(&stream->notify);
+    list_push_back(&session->streams, &stream->all);
+    session->streams_opened++;
+    return stream;
+}
+
+void stream_note(struct halo_stream *stream, uint8_t note)
+{
+    stream->notes |= note;
+    if (!list_linked(&stream->notify)) {
+        list_push_back(&stream->session->notify, &stream->notify);
+        session_wake(stream->session);
+    }
+}
+
+static void stream_unqueue(struct halo_stream *stream)
+{
+    if ((stream->flags & STREAM_WAITING) != 0) {
+        stream->session->waiting_count--;
+    }
+    stream->flags &= ~(uint32_t)(STREAM_WAITING | STREAM_BLOCKED);
+    list_remove(&stream->queue);
+}
+
+/* Was the request processed? (RFC 9113 6.8, 8.7) */
+static uint8_t processed(const struct halo_stream *stream, const struct halo_error *error)
+{
+    if ((stream->flags & STREAM_LOCAL) == 0 || error->status == 0) {
+        return HALO_PROCESSED_UNKNOWN;
+    }
+    if (stream->id == 0 || stream->id > stream->session->goaway_remote_id) {
+        return HALO_PROCESSED_NO;
+    }
+    if (error->origin == HALO_ORIGIN_REMOTE && error->code == HALO_REFUSED_STREAM) {
+        return HALO_PROCESSED_NO;
+    }
+    return stream->headers != NULL ? HALO_PROCESSED_YES : HALO_PROCESSED_UNKNOWN;
+}
+
+void stream_close(struct halo_stream *stream, const struct halo_error *error)
+{
+    struct halo_session *session = stream->session;
+
+    HALO_ASSERT((stream->flags & STREAM_CLOSED) == 0);
+    stream->error = *error;
+    stream->error.processed = processed(stream, error);
+    if (error->status != 0) {
+        stream_advance(stream, true, INPUT_RESET);
+    }
+    stream->flags |= STREAM_CLOSED;
+    stream_unqueue(stream);
+    stream_drop_writes(stream);
+    if (stream->id != 0) {
+        stream_store_remove(&session->store, stream);
+    }
+    if (session->reader.data_stream == stream) {
+        session->reader.data_stream = NULL;
+    }
+    /* What came before the peer's reset is still handed out (Node: pending data is delivered). */
+    if (stream->held != NULL && error->origin == HALO_ORIGIN_REMOTE) {
+        return;
+    }
+    stream_drop_held(stream);
+    stream_note(stream, NOTE_CLOSED);
+}
+
+void stream_close_if_done(struct halo_stream *stream)
+{
+    static const struct halo_error in_order = {.reason = ""};
+
+    if (stream_done(stream) && (stream->flags & STREAM_CLOSED) == 0 && stream->held == NULL) {
+        abuse_stream_completed(&stream->session->abuse);
+        stream_close(stream, &in_order);
+    }
+}
+
+void stream_reset(struct halo_stream *stream, uint32_t code, int status, uint8_t origin,
+                  const char *reason)
+{
+    struct halo_error error = {.status = status, .code = code, .origin = origin, .reason = reason};
+
+    if (stream->id != 0 && !stream_done(stream)) {
+        session_write_reset(stream->session, stream->id, code);
+        stream->flags |= STREAM_RESET_SENT;
+    }
+    stream->reset_code = code;
+    stream_close(stream, &error);
+    session_wake(stream->session);
+}
+
+void stream_free(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+
+    HALO_ASSERT((stream->flags & STREAM_CLOSED) != 0);
+    if ((stream->flags & STREAM_LOCAL) == 0) {
+        session->open_remote--;
+    } else if (stream->id != 0) {
+        session->open_local--;
+    }
+    stream_drop_held(stream);
+    memory_free(session->env->memory, stream->headers);
+    memory_free(session->env->memory, stream->request);
+    memory_free(session->env->memory, stream->trailers);
+    list_remove(&stream->notify);
+    list_remove(&stream->all);
+    slab_give(&session->env->streams, stream);
+    if (session->waiting_count > 0) {
+        session_start_waiting(session);
+    }
+    if (list_empty(&session->streams)) {
+        session_idle_update(session);
+        session_end_if_drained(session);
+    }
+}
+
+/* ---- the session ----------------------------------------------------------------------------------- */
+
+void session_end(struct halo_session *session, const struct halo_error *error, bool goaway)
+{
+    struct list_link *link;
+    struct list_link *next;
+
+    if (session->state >= SESSION_ENDING) {
+        return;
+    }
+    session->state = SESSION_ENDING;
+    session->error = *error;
+    if (goaway) {
+        size_t reason_len = error->reason != NULL ? strlen(error->reason) : 0;
+
+        session_write_goaway(session, session->last_accepted_id, error->code, error->reason,
+                             reason_len);
+    }
+    for (link = session->streams.next; link != &session->streams; link = next) {
+        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
+        struct halo_error stream_error = *error;
+
+        next = link->next;
+        if ((stream->flags & STREAM_CLOSED) != 0) {
+            continue;
+        }
+        if (stream_error.status == 0) {
+            stream_error.status = HALO_E_STREAM_CANCEL;
+            stream_error.reason = "the session was closed";
+        }
+        stream_drop_held(stream);
+        stream_close(stream, &stream_error);
+    }
+    session_block_drop(session);
+    session_wake(session);
+}
+
+void session_out_of_memory(struct halo_session *session)
+{
+    static const struct halo_error error = {
+        .status = HALO_E_NOMEM,
+        .code = HALO_INTERNAL_ERROR,
+        .origin = HALO_ORIGIN_SYSTEM,
+        .reason = "out of memory",
+    };
+
+    session_end(session, &error, true);
+}
+
+void session_end_if_drained(struct halo_session *session)
+{
+    static const struct halo_error in_order = {.reason = ""};
+
+    /* A server says its last word first: the peer must know which requests were taken up. */
+    if (session->state == SESSION_DRAINING && list_empty(&session->streams) &&
+        session->goaway_sent_final) {
+        session_end(session, &in_order, false);
+    }
+}
+
+void halo_session_destroy(halo_session *session, uint32_t code)
+{
+    struct halo_error error = {
+        .status = code == HALO_NO_ERROR ? 0 : HALO_E_SESSION_ERROR,
+        .code = code,
+        .origin = HALO_ORIGIN_LOCAL,
+        .reason = code == HALO_NO_ERROR ? "" : "the session was destroyed",
+    };
+
+    session_end(session, &error, true);
+}
+
+void halo_session_recv_end(halo_session *session, const struct halo_error *error)
+{
+    struct halo_error closed = {
+        .status = HALO_E_EOF,
+        .origin = HALO_ORIGIN_REMOTE,
+        .reason = "the peer closed the connection",
+    };
+
+    session->reader.stop = true;
+    if (error != NULL) {
+        closed = *error;
+    } else if (list_empty(&session->streams) && session->block.stream_id == 0) {
+        closed.status = 0; /* nothing was lost */
+    }
+    session_end(session, &closed, false);
+    output_clear(&session->output);
+}

@@ -1,0 +1,554 @@
+/*
+ * Calls that send header blocks: responses, informational responses, requests, trailers.
+ *
+ * Everything is checked before the encoder is touched, so an error leaves no trace. A block is encoded once,
+ * straight into the output, when its place on the wire is fixed: in the call, or, for requests
+ * that wait and trailers behind a body, when their turn comes; those keep a copy of the fields until then.
+ */
+#include "core/proto/session.h"
+
+#include "core/proto/limits.h"
+#include "core/proto/message.h"
+
+/* The parts of one block, in order. */
+struct block_parts {
+    const halo_header *pseudo;
+    size_t pseudo_count;
+    const halo_header *prepared;
+    size_t prepared_count;
+    uint64_t prepared_identity;
+    const halo_header *fields;
+    size_t fields_count;
+};
+
+/* Splits the user's headers into parts and checks the plain ones. *mixed: names to be put in lower
+ * case. */
+static int take_parts(struct block_parts *parts, const halo_headers *headers, bool *mixed)
+{
+    *mixed = false;
+    if (headers == NULL) {
+        return 0;
+    }
+    if (headers->set != NULL) {
+        parts->prepared = halo_header_set_fields(headers->set, &parts->prepared_count);
+        parts->prepared_identity = header_set_identity(headers->set);
+    }
+    parts->fields = headers->fields;
+    parts->fields_count = headers->count;
+    return message_check_sent(headers->fields, headers->count, mixed);
+}
+
+/* All parts as one list, names in lower case. */
+static struct kept_list *keep_parts(struct memory *memory, const struct block_parts *parts)
+{
+    size_t count = parts->pseudo_count + parts->prepared_count + parts->fields_count;
+    halo_header *joined = memory_alloc(memory, (count + 1) * sizeof(halo_header));
+    struct kept_list *list;
+    size_t at = 0;
+
+    if (joined == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < parts->pseudo_count; i++) {
+        joined[at++] = parts->pseudo[i];
+    }
+    for (size_t i = 0; i < parts->prepared_count; i++) {
+        joined[at++] = parts->prepared[i];
+    }
+    for (size_t i = 0; i < parts->fields_count; i++) {
+        joined[at++] = parts->fields[i];
+    }
+    list = kept_list_new(memory, joined, count);
+    memory_free(memory, joined);
+    if (list == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *name = (char *)(uintptr_t)list->fields[i].name.data;
+
+        for (size_t j = 0; j < list->fields[i].name.len; j++) {
+            name[j] = name[j] >= 'A' && name[j] <= 'Z' ? (char)(name[j] | 0x20) : name[j];
+        }
+    }
+    return list;
+}
+
+/* ---- encoding ------------------------------------------------------------------------------------------- */
+
+static size_t parts_bound(const struct block_parts *parts)
+{
+    return hpack_encode_bound(parts->pseudo, parts->pseudo_count) +
+           hpack_encode_bound(parts->prepared, parts->prepared_count) +
+           hpack_encode_bound(parts->fields, parts->fields_count);
+}
+
+static uint8_t *encode_parts(struct hpack_encoder *encoder, uint8_t *out,
+                             const struct block_parts *parts)
+{
+    out = hpack_encode(encoder, out, true, parts->pseudo, parts->pseudo_count);
+    if (parts->prepared_count > 0) {
+        out = hpack_encode_prepared(encoder, out, false, parts->prepared, parts->prepared_count,
+                                    parts->prepared_identity);
+    }
+    if (parts->fields_count > 0) {
+        out = hpack_encode(encoder, out, false, parts->fields, parts->fields_count);
+    }
+    return out;
+}
+
+/* The encoder left an insertion out since its table is small: the next one will find room. */
+static void grow_encoder_table(struct halo_session *session)
+{
+    struct hpack_table *table = &session->encoder.table;
+    size_t size = hpack_table_room_wanted(table);
+    void *memory = memory_alloc(session->env->memory, size);
+
+    session->encoder.wants_room = false;
+    if (memory != NULL) {
+        memory_free(session->env->memory, hpack_table_move(table, memory, size));
+    }
+}
+
+/* A block larger than a frame: HEADERS and CONTINUATION (RFC 9113 6.10). */
+static int write_long_block(struct halo_session *session, uint32_t stream_id, uint8_t flags,
+                            const struct block_parts *parts, size_t bound)
+{
+    uint8_t *block = memory_alloc(session->env->memory, bound);
+    uint8_t type = FRAME_HEADERS;
+    const uint8_t *at = block;
+    const uint8_t *end;
+
+    if (block == NULL) {
+        return HALO_E_NOMEM;
+    }
+    end = encode_parts(&session->encoder, block, parts);
+    do {
+        uint32_t len = (uint32_t)min_size((size_t)(end - at),
+                                          min_u32(session->remote.max_frame_size,
+                                                  LIMIT_FRAME_SIZE_MIN));
+        uint8_t last = at + len == end ? FLAG_END_HEADERS : 0;
+        uint8_t *frame = frame_reserve(session, len, type, (uint8_t)(flags | last), stream_id);
+
+        if (frame == NULL) {
+            break; /* output.failed: the connection ends, so the table does not matter any more */
+        }
+        memcpy(frame + FRAME_HEADER_LEN, at, len);
+        frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+        at += len;
+        type = FRAME_CONTINUATION;
+        flags = 0; /* END_STREAM belongs to HEADERS alone */
+    } while (at < end);
+    memory_free(session->env->memory, block);
+    return session->output.failed ? HALO_E_NOMEM : 0;
+}
+
+static int write_block(struct halo_session *session, uint32_t stream_id, bool end_stream,
+                       const struct block_parts *parts)
+{
+    size_t bound = parts_bound(parts);
+    uint8_t flags = end_stream ? FLAG_END_STREAM : 0;
+    uint8_t *frame;
+    uint8_t *end;
+
+    if (HALO_UNLIKELY(bound > session->limits.send_block)) {
+        return HALO_E_HEADER_BLOCK_TOO_LONG;
+    }
+    if (HALO_UNLIKELY(bound > LIMIT_FRAME_SIZE_MIN)) {
+        HALO_TRY(write_long_block(session, stream_id, flags, parts, bound));
+    } else {
+        frame = output_reserve(&session->output, FRAME_HEADER_LEN + bound);
+        if (frame == NULL) {
+            return HALO_E_NOMEM;
+        }
+        end = encode_parts(&session->encoder, frame + FRAME_HEADER_LEN, parts);
+        frame_header_store(frame, (uint32_t)(end - frame) - FRAME_HEADER_LEN, FRAME_HEADERS,
+                           flags | FLAG_END_HEADERS, stream_id);
+        frame_commit(session, frame, end);
+    }
+    if (HALO_UNLIKELY(session->encoder.wants_room)) {
+        grow_encoder_table(session);
+    }
+    session_wake(session);
+    return 0;
+}
+
+static int write_kept(struct halo_session *session, uint32_t stream_id, bool end_stream,
+                      const struct kept_list *list)
+{
+    struct block_parts parts = {.fields = list->fields, .fields_count = list->count};
+
+    return write_block(session, stream_id, end_stream, &parts);
+}
+
+/* Encodes now, with names in lower case if need be. */
+static int write_parts(struct halo_session *session, uint32_t stream_id, bool end_stream,
+                       const struct block_parts *parts, bool mixed)
+{
+    struct kept_list *list;
+    int status;
+
+    if (HALO_LIKELY(!mixed)) {
+        return write_block(session, stream_id, end_stream, parts);
+    }
+    list = keep_parts(session->env->memory, parts);
+    if (list == NULL) {
+        return HALO_E_NOMEM;
+    }
+    status = write_kept(session, stream_id, end_stream, list);
+    memory_free(session->env->memory, list);
+    return status;
+}
+
+/* ---- responses -------------------------------------------------------------------------------------------- */
+
+static halo_header status_field(int status, char digits[3])
+{
+    halo_header field = {.name = HALO_LIT(":status"), .token = HALO_NAME_STATUS};
+
+    digits[0] = (char)('0' + status / 100);
+    digits[1] = (char)('0' + status / 10 % 10);
+    digits[2] = (char)('0' + status % 10);
+    field.value = (halo_bytes){digits, 3};
+    return field;
+}
+
+static int check_respond(const struct halo_stream *stream, int status)
+{
+    if ((stream->flags & STREAM_CLOSED) != 0) {
+        return HALO_E_INVALID_STREAM;
+    }
+    if ((stream->flags & STREAM_LOCAL) != 0) {
+        return HALO_E_WRONG_STATE;
+    }
+    if (stream->send_half != HALF_HEADERS) {
+        return HALO_E_HEADERS_SENT;
+    }
+    if (status == 101) {
+        return HALO_E_STATUS_101;
+    }
+    return status < 200 || status > 599 ? HALO_E_STATUS_INVALID : 0;
+}
+
+int halo_stream_respond(halo_stream *stream, int status, const halo_headers *headers,
+                        unsigned flags)
+{
+    char digits[3];
+    halo_header pseudo;
+    struct block_parts parts = {.pseudo = &pseudo, .pseudo_count = 1};
+    bool no_payload = status == 204 || status == 205 || status == 304;
+    bool end = (flags & HALO_END_STREAM) != 0 || no_payload || (stream->flags & STREAM_HEAD) != 0;
+    bool mixed;
+
+    HALO_TRY(check_respond(stream, status));
+    HALO_TRY(take_parts(&parts, headers, &mixed));
+    pseudo = status_field(status, digits);
+    HALO_TRY(write_parts(stream->session, stream->id, end, &parts, mixed));
+    stream->flags |= STREAM_HEADERS_SENT | (no_payload ? STREAM_NO_PAYLOAD : 0);
+    stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    if (end) {
+        stream_sent_end(stream);
+    } else if ((flags & HALO_WAIT_FOR_TRAILERS) != 0) {
+        stream->flags |= STREAM_WAIT_TRAILERS;
+    }
+    return 0;
+}
+
+int halo_stream_inform(halo_stream *stream, int status, const halo_headers *headers)
+{
+    char digits[3];
+    halo_header pseudo;
+    struct block_parts parts = {.pseudo = &pseudo, .pseudo_count = 1};
+    bool mixed;
+
+    if ((stream->flags & STREAM_CLOSED) != 0) {
+        return HALO_E_INVALID_STREAM;
+    }
+    if ((stream->flags & STREAM_LOCAL) != 0) {
+        return HALO_E_WRONG_STATE;
+    }
+    if (stream->send_half != HALF_HEADERS) {
+        return HALO_E_HEADERS_AFTER_RESPOND;
+    }
+    if (status == 101) {
+        return HALO_E_STATUS_101;
+    }
+    if (status < 100 || status > 199) {
+        return HALO_E_INVALID_INFO_STATUS;
+    }
+    HALO_TRY(take_parts(&parts, headers, &mixed));
+    pseudo = status_field(status, digits);
+    return write_parts(stream->session, stream->id, false, &parts, mixed);
+}
+
+/* ---- trailers ----------------------------------------------------------------------------------------------- */
+
+static int check_trailers(const struct halo_stream *stream)
+{
+    if ((stream->flags & STREAM_TRAILERS_QUEUED) != 0) {
+        return HALO_E_TRAILERS_ALREADY_SENT;
+    }
+    if ((stream->flags & STREAM_CLOSED) != 0) {
+        return HALO_E_INVALID_STREAM;
+    }
+    if (stream->send_half == HALF_DONE) {
+        return HALO_E_TRAILERS_ALREADY_SENT;
+    }
+    if ((stream->flags & STREAM_END_QUEUED) != 0 && (stream->flags & STREAM_WAIT_TRAILERS) == 0) {
+        return HALO_E_WRITE_AFTER_END;
+    }
+    if (stream->source.read != NULL ||
+        (stream->send_half == HALF_HEADERS && (stream->flags & STREAM_WAITING) == 0)) {
+        return HALO_E_TRAILERS_NOT_READY;
+    }
+    return 0;
+}
+
+int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
+{
+    struct block_parts parts = {0};
+    bool mixed;
+
+    if ((stream->flags & (STREAM_HEAD | STREAM_LOCAL | STREAM_HEADERS_SENT)) ==
+        (STREAM_HEAD | STREAM_HEADERS_SENT)) {
+        return 0;
+    }
+    HALO_TRY(check_trailers(stream));
+    HALO_TRY(take_parts(&parts, headers, &mixed));
+    if (parts_bound(&parts) > stream->session->limits.send_block) {
+        return HALO_E_HEADER_BLOCK_TOO_LONG;
+    }
+    stream->trailers = keep_parts(stream->session->env->memory, &parts);
+    if (stream->trailers == NULL) {
+        return HALO_E_NOMEM;
+    }
+    stream->flags &= ~(uint32_t)STREAM_WAIT_TRAILERS;
+    stream->flags |= STREAM_TRAILERS_QUEUED;
+    if (stream->write_first == NULL && (stream->flags & STREAM_WAITING) == 0) {
+        stream_write_trailers(stream);
+    }
+    return 0;
+}
+
+void stream_write_trailers(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+    struct kept_list *fields = stream->trailers;
+    bool empty = fields->count == 0;
+    int status;
+
+    stream->trailers = NULL;
+    if (empty) { /* a block without fields would be legal and useless: just the end */
+        memory_free(session->env->memory, fields);
+        stream->flags &= ~(uint32_t)STREAM_TRAILERS_QUEUED;
+        stream->flags |= STREAM_END_QUEUED;
+        if (!stream_write_now(stream, "", 0, true)) {
+            stream_schedule(stream);
+        }
+        return;
+    }
+    status = write_kept(session, stream->id, true, fields);
+    memory_free(session->env->memory, fields);
+    if (status != 0) {
+        session_out_of_memory(session);
+        return;
+    }
+    stream_advance(stream, false, INPUT_TRAILERS);
+    stream_sent_end(stream);
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------- */
+
+static int check_session_for_request(const struct halo_session *session)
+{
+    if (session->role != HALO_CLIENT) {
+        return HALO_E_WRONG_STATE;
+    }
+    if (session->state >= SESSION_ENDING) {
+        return HALO_E_INVALID_SESSION;
+    }
+    if (session->state == SESSION_DRAINING || session->goaway_received) {
+        return HALO_E_GOAWAY_SESSION;
+    }
+    if (session->next_local_id + 2 * session->waiting_count > LIMIT_STREAM_ID_MAX) {
+        return HALO_E_OUT_OF_STREAMS;
+    }
+    return session->waiting_count >= session->limits.requests_queued ? HALO_E_LIMIT : 0;
+}
+
+static void add_pseudo(halo_header *fields, size_t *count, uint16_t token, halo_bytes value)
+{
+    fields[(*count)++] = (halo_header){
+        .name = halo_name_text(token),
+        .value = value,
+        .token = token,
+        .flags = hpack_value_flags(value),
+    };
+}
+
+/* Fills in the defaults and writes the pseudo-header fields in the order servers know best. */
+static int request_pseudo(const struct halo_session *session, const struct halo_request *request,
+                          halo_header *fields, size_t *count, bool *head)
+{
+    halo_bytes get = HALO_LIT("GET");
+    halo_bytes https = HALO_LIT("https");
+    halo_bytes slash = HALO_LIT("/");
+    halo_bytes connect = HALO_LIT("CONNECT");
+    halo_bytes method = request->method.len > 0 ? request->method : get;
+    bool is_connect = halo_bytes_equal(method, connect) != 0;
+    bool extended = request->protocol.len > 0;
+    struct message_limits limits = {.fields = 8, .extended_connect = true};
+    struct message message;
+
+    *count = 0;
+    add_pseudo(fields, count, HALO_NAME_METHOD, method);
+    if (is_connect && request->authority.len == 0) {
+        return HALO_E_CONNECT_AUTHORITY;
+    }
+    if (is_connect && !extended) {
+        if (request->path.len > 0 || request->scheme.len > 0) {
+            return request->path.len > 0 ? HALO_E_CONNECT_PATH : HALO_E_CONNECT_SCHEME;
+        }
+    } else {
+        add_pseudo(fields, count, HALO_NAME_SCHEME,
+                   request->scheme.len > 0 ? request->scheme : https);
+        add_pseudo(fields, count, HALO_NAME_PATH, request->path.len > 0 ? request->path : slash);
+    }
+    if (request->authority.len > 0) {
+        add_pseudo(fields, count, HALO_NAME_AUTHORITY, request->authority);
+    }
+    if (extended) {
+        if (!is_connect || session->remote.enable_connect_protocol == 0) {
+            return HALO_E_CONNECT_PROTOCOL;
+        }
+        add_pseudo(fields, count, HALO_NAME_PROTOCOL, request->protocol);
+    }
+    if (request->authority.len > 0 &&
+        message_check_request(fields, *count, &limits, &message) != NULL) {
+        return HALO_E_INVALID_HEADER_VALUE;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if (fields[i].flags != 0) {
+            return HALO_E_INVALID_HEADER_VALUE;
+        }
+    }
+    *head = method.len == 4 && memcmp(method.data, "HEAD", 4) == 0;
+    return 0;
+}
+
+/* Gives the stream its number and writes its request. */
+static int start_request(struct halo_stream *stream, const struct block_parts *parts, bool end,
+                         bool mixed)
+{
+    struct halo_session *session = stream->session;
+
+    stream->id = session->next_local_id;
+    if (!stream_store_add(&session->store, session->env->memory, stream)) {
+        stream->id = 0;
+        return HALO_E_NOMEM;
+    }
+    session->next_local_id += 2;
+    session->open_local++;
+    session->idle_deadline_ns = UINT64_MAX;
+    HALO_TRY(write_parts(session, stream->id, end, parts, mixed));
+    stream->flags |= STREAM_HEADERS_SENT;
+    stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    return 0;
+}
+
+static int queue_request(struct halo_stream *stream, const struct block_parts *parts, bool end)
+{
+    struct halo_session *session = stream->session;
+
+    stream->request = keep_parts(session->env->memory, parts);
+    if (stream->request == NULL) {
+        return HALO_E_NOMEM;
+    }
+    stream->flags |= STREAM_WAITING | (end ? STREAM_END_QUEUED : 0);
+    list_push_back(&session->waiting, &stream->queue);
+    session->waiting_count++;
+    return 0;
+}
+
+/* A request that could not be made leaves nothing behind: neither a number nor an event. */
+static void undo_request(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+
+    if (stream->id != 0) {
+        stream_store_remove(&session->store, stream);
+        session->next_local_id -= 2;
+        session->open_local--;
+    }
+    list_remove(&stream->all);
+    slab_give(&session->env->streams, stream);
+    session_idle_update(session);
+}
+
+int halo_session_request(halo_session *session, const struct halo_request *request, unsigned flags,
+                         void *user_data, halo_stream **stream)
+{
+    halo_header pseudo[5];
+    struct block_parts parts = {.pseudo = pseudo};
+    bool end = (flags & HALO_END_STREAM) != 0;
+    struct halo_stream *made;
+    bool mixed;
+    bool head;
+    int status;
+
+    HALO_TRY(check_session_for_request(session));
+    HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, &head));
+    HALO_TRY(take_parts(&parts, &request->headers, &mixed));
+    if (parts_bound(&parts) > session->limits.send_block) {
+        return HALO_E_HEADER_BLOCK_TOO_LONG;
+    }
+    made = stream_new(session, true);
+    if (made == NULL) {
+        return HALO_E_NOMEM;
+    }
+    made->user_data = user_data;
+    made->flags |= (head ? STREAM_HEAD : 0) |
+                   (pseudo[0].value.len == 7 && parts.pseudo_count == 2 ? STREAM_CONNECT : 0) |
+                   ((flags & HALO_WAIT_FOR_TRAILERS) != 0 ? STREAM_WAIT_TRAILERS : 0);
+    if (session->waiting_count > 0 || session->open_local >= session->remote.max_concurrent_streams) {
+        status = queue_request(made, &parts, end);
+    } else {
+        status = start_request(made, &parts, end, mixed);
+    }
+    if (status != 0) {
+        undo_request(made);
+        return status;
+    }
+    *stream = made;
+    return 0;
+}
+
+/* A waiting request whose turn has come. Its body, if any, is queued behind it. */
+static void start_waiting(struct halo_session *session, struct halo_stream *stream)
+{
+    struct kept_list *fields = stream->request;
+    struct block_parts parts = {.fields = fields->fields, .fields_count = fields->count};
+    bool trailers = (stream->flags & STREAM_TRAILERS_QUEUED) != 0;
+    bool end = (stream->flags & STREAM_END_QUEUED) != 0 && stream->write_first == NULL &&
+               stream->source.read == NULL && !trailers &&
+               (stream->flags & STREAM_WAIT_TRAILERS) == 0;
+
+    list_remove(&stream->queue);
+    stream->flags &= ~(uint32_t)STREAM_WAITING;
+    session->waiting_count--;
+    stream->request = NULL;
+    if (start_request(stream, &parts, end, false) != 0) {
+        session_out_of_memory(session);
+    } else {
+        stream_note(stream, NOTE_READY);
+        stream_schedule(stream);
+    }
+    memory_free(session->env->memory, fields);
+}
+
+void session_start_waiting(struct halo_session *session)
+{
+    while (session->waiting_count > 0 && session->state < SESSION_ENDING &&
+           session->open_local < session->remote.max_concurrent_streams) {
+        start_waiting(session, LIST_ITEM(session->waiting.next, struct halo_stream, queue));
+    }
+}

@@ -1,0 +1,295 @@
+/*
+ * Received bodies: credit, slices that the application holds on to, data that waits for a paused
+ * stream.
+ *
+ * Every octet of DATA payload has exactly one owner at a time and one return of credit: padding and discarded
+ * data at once; data handed out when the event is settled; held slices when they are released; data of a
+ * paused stream when it was handed out at last; manual credit when it is consumed, or the stream closes.
+ */
+#include "core/proto/session.h"
+
+void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len)
+{
+    uint32_t increment;
+
+    if (len == 0 || session->state >= SESSION_ENDING) {
+        return;
+    }
+    increment = receive_window_return(&session->receive, len);
+    if (increment > 0) {
+        session_write_window_update(session, 0, increment);
+    }
+    /* A stream that ended needs no more. */
+    if (stream != NULL && stream->recv_half != HALF_DONE) {
+        increment = receive_window_return(&stream->receive, len);
+        if (increment > 0) {
+            session_write_window_update(session, stream->id, increment);
+        }
+    }
+}
+
+static struct halo_stream *open_stream(struct halo_stream *stream)
+{
+    return (stream->flags & STREAM_CLOSED) != 0 ? NULL : stream;
+}
+
+void session_done_with(struct halo_session *session, struct halo_stream *stream, uint32_t len)
+{
+    if (session->manual_credit && open_stream(stream) != NULL) {
+        stream->unconsumed += len;
+        return;
+    }
+    session_credit(session, open_stream(stream), len);
+}
+
+int halo_stream_consume(halo_stream *stream, size_t len)
+{
+    if (!stream->session->manual_credit) {
+        return HALO_E_WRONG_STATE;
+    }
+    if (len > stream->unconsumed) {
+        return HALO_E_INVALID_ARGUMENT;
+    }
+    stream->unconsumed -= (uint32_t)len;
+    session_credit(stream->session, open_stream(stream), (uint32_t)len);
+    session_wake(stream->session);
+    return 0;
+}
+
+/* ---- slices that the application holds --------------------------------------------------------------- */
+
+/* A reference to received octets; its release is the moment of credit. */
+struct kept_data {
+    struct halo_buffer buffer;
+    struct list_link kept; /* session->kept */
+    halo_slice inner;      /* the input's buffer, or empty when the octets were copied behind this */
+    struct halo_session *session; /* NULL: gone */
+    halo_allocator allocator;     /* whence this came; it may outlive the session's memory */
+    uint32_t stream_id;
+    uint32_t len;
+};
+
+static void kept_release(struct halo_buffer *buffer)
+{
+    struct kept_data *kept = HALO_CONTAINER(buffer, struct kept_data, buffer);
+
+    list_remove(&kept->kept);
+    if (kept->session != NULL) {
+        struct halo_stream *stream = stream_store_find(&kept->session->store, kept->stream_id);
+
+        if (kept->session->manual_credit && stream != NULL) {
+            stream->unconsumed += kept->len;
+        } else {
+            session_credit(kept->session, stream, kept->len);
+            session_wake(kept->session);
+        }
+    }
+    halo_slice_release(&kept->inner);
+    kept->allocator.release(kept, kept->allocator.ctx);
+}
+
+int halo_session_keep_data(halo_session *session, halo_slice *slice)
+{
+    const halo_slice *input = &session->reader.slice;
+    bool copied = input->owner == NULL;
+    const halo_allocator *allocator = &session->env->memory->allocator;
+    struct kept_data *kept;
+
+    if (session->lent != LENT_DATA || session->credit_given) {
+        return HALO_E_WRONG_STATE;
+    }
+    kept = allocator->alloc(sizeof(*kept) + (copied ? session->lent_len : 0), allocator->ctx);
+    if (kept == NULL) {
+        return HALO_E_NOMEM;
+    }
+    *kept = (struct kept_data){
+        .session = session,
+        .allocator = *allocator,
+        .stream_id = session->lent_stream->id,
+        .len = session->lent_len,
+    };
+    buffer_init(&kept->buffer, kept_release);
+    list_push_back(&session->kept, &kept->kept);
+    if (copied) {
+        memcpy(kept + 1, session->lent_data, session->lent_len);
+        *slice = slice_of(&kept->buffer, (const uint8_t *)(kept + 1), session->lent_len);
+    } else {
+        kept->inner = halo_slice_ref(*input);
+        *slice = slice_of(&kept->buffer, session->lent_data, session->lent_len);
+    }
+    session->credit_given = true;
+    return 0;
+}
+
+void session_orphan_kept(struct halo_session *session)
+{
+    struct list_link *link;
+
+    while ((link = list_pop_front(&session->kept)) != NULL) {
+        LIST_ITEM(link, struct kept_data, kept)->session = NULL;
+    }
+}
+
+/* ---- paused streams ------------------------------------------------------------------------------------ */
+
+/* What came while the stream was paused: octets in chunks, then perhaps trailers or just the end.
+ * Bounded by the stream's window, since no credit is given for it. */
+struct held_data {
+    struct chunk *first;
+    struct chunk *last;
+    struct kept_list *trailers;
+    bool end;
+    bool lent; /* the first chunk, or the trailers, were handed out and are to be settled */
+};
+
+static struct held_data *held_of(struct halo_stream *stream)
+{
+    if (stream->held == NULL) {
+        stream->held = memory_zalloc(stream->session->env->memory, sizeof(struct held_data));
+        if (stream->held != NULL && (stream->flags & STREAM_PAUSED) == 0) {
+            stream_note(stream, NOTE_HELD);
+        }
+    }
+    return stream->held;
+}
+
+bool stream_hold(struct halo_stream *stream, const uint8_t *data, size_t len, bool end)
+{
+    struct held_data *held = held_of(stream);
+
+    if (held == NULL) {
+        return false;
+    }
+    held->end |= end;
+    while (len > 0) {
+        struct chunk *chunk = held->last;
+        size_t part;
+
+        if (chunk == NULL || chunk->used == CHUNK_ROOM || (held->lent && chunk == held->first)) {
+            chunk = chunk_take(stream->session->env->memory);
+            if (chunk == NULL) {
+                return false;
+            }
+            if (held->last != NULL) {
+                held->last->next = chunk;
+            } else {
+                held->first = chunk;
+            }
+            held->last = chunk;
+        }
+        part = min_size(len, CHUNK_ROOM - chunk->used);
+        memcpy(chunk->data + chunk->used, data, part);
+        chunk->used += (uint32_t)part;
+        data += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool stream_hold_trailers(struct halo_stream *stream, const halo_header *fields, size_t count)
+{
+    struct held_data *held = held_of(stream);
+
+    if (held == NULL) {
+        return false;
+    }
+    held->trailers = kept_list_new(stream->session->env->memory, fields, count);
+    held->end = true;
+    return held->trailers != NULL;
+}
+
+bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
+{
+    struct halo_session *session = stream->session;
+    struct held_data *held = stream->held;
+
+    if (held == NULL || (stream->flags & STREAM_PAUSED) != 0) {
+        return false;
+    }
+    session->lent = LENT_HELD;
+    session->lent_stream = stream;
+    held->lent = true;
+    if (held->first == NULL && held->trailers != NULL) {
+        event->type = HALO_EVENT_TRAILERS;
+        event->flags = HALO_END_STREAM;
+        event->u.headers.fields = held->trailers->fields;
+        event->u.headers.count = held->trailers->count;
+        event->u.headers.status = 0;
+        return true;
+    }
+    event->type = HALO_EVENT_DATA;
+    event->u.data.data = held->first != NULL ? held->first->data : (const uint8_t *)"";
+    event->u.data.len = held->first != NULL ? held->first->used : 0;
+    if (held->first == held->last && held->end && held->trailers == NULL) {
+        event->flags = HALO_END_STREAM;
+    }
+    return true;
+}
+
+void stream_drop_held(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+    struct held_data *held = stream->held;
+
+    if (held != NULL) {
+        while (held->first != NULL) {
+            struct chunk *chunk = held->first;
+
+            held->first = chunk->next;
+            session_credit(session, NULL, chunk->used);
+            chunk_unref(session->env->memory, chunk);
+        }
+        memory_free(session->env->memory, held->trailers);
+        memory_free(session->env->memory, held);
+        stream->held = NULL;
+    }
+    if (stream->unconsumed > 0) {
+        session_credit(session, NULL, stream->unconsumed);
+        stream->unconsumed = 0;
+    }
+}
+
+/* The piece that was handed out is done with: on to the next, or the stream goes on as usual. */
+void stream_settle_held(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+    struct held_data *held = stream->held;
+
+    if (held == NULL || !held->lent) {
+        return; /* the stream was reset by the handler */
+    }
+    held->lent = false;
+    if (held->first != NULL) {
+        struct chunk *chunk = held->first;
+
+        held->first = chunk->next;
+        held->last = held->first == NULL ? NULL : held->last;
+        session_done_with(session, stream, chunk->used);
+        chunk_unref(session->env->memory, chunk);
+        if (held->first != NULL || held->trailers != NULL) {
+            stream_note(stream, NOTE_HELD);
+            return;
+        }
+    }
+    memory_free(session->env->memory, held->trailers);
+    memory_free(session->env->memory, held);
+    stream->held = NULL;
+    if ((stream->flags & STREAM_CLOSED) != 0) {
+        stream_note(stream, NOTE_CLOSED); /* reset by the peer behind this data */
+    } else {
+        stream_close_if_done(stream);
+    }
+}
+
+void halo_stream_pause(halo_stream *stream)
+{
+    stream->flags |= STREAM_PAUSED;
+}
+
+void halo_stream_resume(halo_stream *stream)
+{
+    stream->flags &= ~(uint32_t)STREAM_PAUSED;
+    if (stream->held != NULL && !stream->held->lent) {
+        stream_note(stream, NOTE_HELD);
+    }
+}

@@ -1,0 +1,168 @@
+/*
+ * A stream (RFC 9113 section 5.1). Its life is two halves, one for each direction:
+ *
+ *        idle/waiting --> HEADERS --> BODY --> DONE          (each half by itself)
+ *
+ *   HEADERS  the first header block of this direction is still to come (1xx do not change that)
+ *   BODY     DATA may follow, then perhaps trailers
+ *   DONE     END_STREAM went by, or this direction never existed (a pushed stream)
+ *
+ * The states of the RFC follow from the pair: open is neither DONE, half-closed one DONE, closed both. A
+ * reset puts both halves to DONE at once. stream_advance() is the only code that writes the halves.
+ */
+#ifndef HALO_CORE_PROTO_STREAM_H
+#define HALO_CORE_PROTO_STREAM_H
+
+#include <halo/stream.h>
+
+#include "core/base/list.h"
+#include "core/proto/fault.h"
+#include "core/proto/flow.h"
+#include "core/proto/output.h"
+
+enum half {
+    HALF_HEADERS,
+    HALF_BODY,
+    HALF_DONE,
+};
+
+/* What may happen in a direction. */
+enum half_input {
+    INPUT_INFORMATION,    /* 1xx */
+    INPUT_HEADERS,        /* the request, or the final response */
+    INPUT_HEADERS_END,    /* ... with END_STREAM */
+    INPUT_DATA,
+    INPUT_DATA_END,
+    INPUT_TRAILERS,       /* always with END_STREAM */
+    INPUT_RESET,
+    INPUT_COUNT,
+};
+
+enum stream_flag {
+    STREAM_HEAD = 1u << 0,             /* request method HEAD: the response has no body */
+    STREAM_CONNECT = 1u << 1,          /* CONNECT without :protocol: content-length means nothing */
+    STREAM_PAUSED = 1u << 2,           /* the application wants no DATA now */
+    STREAM_END_QUEUED = 1u << 3,       /* END_STREAM follows the last octet of the queue */
+    STREAM_TRAILERS_QUEUED = 1u << 4,  /* ... as a trailer block */
+    STREAM_WAIT_TRAILERS = 1u << 5,    /* ... but the application is asked for trailers first */
+    STREAM_ABOVE_LOW_WATER = 1u << 6,  /* WRITABLE is owed when the queue has drained */
+    STREAM_HEADERS_SENT = 1u << 7,     /* final response headers went out */
+    STREAM_END_AFTER_HEADERS = 1u << 8,
+    STREAM_LOCAL = 1u << 9,            /* we opened it */
+    STREAM_NO_PAYLOAD = 1u << 10,      /* 204, 205, 304: writing is refused */
+    STREAM_TRAILERS_ASKED = 1u << 11,  /* WANT_TRAILERS was told */
+    STREAM_BLOCKED = 1u << 12,         /* in the session's list of streams without window */
+    STREAM_CLOSED = 1u << 13,          /* both halves done or reset: only the close is to be told */
+    STREAM_SOURCE_IDLE = 1u << 14,     /* the source said "later" */
+    STREAM_INCREMENTAL = 1u << 15,     /* RFC 9218 */
+    STREAM_RESET_SENT = 1u << 16,
+    STREAM_RESET_RECEIVED = 1u << 17,
+    STREAM_WAITING = 1u << 18,         /* client: no number yet */
+};
+
+/* What is still to be told about a stream, in this order. */
+enum stream_note {
+    NOTE_READY = 1u << 0,
+    NOTE_HELD = 1u << 1, /* DATA, trailers or the end that came while the stream was paused */
+    NOTE_WRITABLE = 1u << 2,
+    NOTE_WANT_TRAILERS = 1u << 3,
+    NOTE_CLOSED = 1u << 4,
+};
+
+/* Body octets that came while the stream was paused. */
+struct held_data;
+
+struct halo_stream {
+    struct halo_stream *next_in_bucket; /* stream_store */
+    uint32_t id;
+    uint32_t flags; /* enum stream_flag */
+    uint8_t recv_half; /* enum half */
+    uint8_t send_half;
+    uint8_t notes;   /* enum stream_note */
+    uint8_t urgency; /* RFC 9218 */
+    uint8_t information_responses;
+    struct halo_session *session;
+    void *user_data;
+
+    struct list_link all;    /* session->streams */
+    struct list_link queue;  /* of the scheduler: ready, blocked or waiting; else by itself */
+    struct list_link notify; /* session->notify */
+
+    /* Receiving. */
+    struct receive_window receive;
+    uint32_t unconsumed;  /* manual credit: handed out, not consumed yet */
+    int64_t content_left; /* octets that content-length still promises; -1: none given */
+
+    /* Sending. The window is session->remote initial size + send_credit. */
+    int64_t send_credit;
+    struct write_block *write_first;
+    struct write_block *write_last;
+    size_t buffered;
+
+    uint64_t octets_sent;
+    uint64_t octets_received;
+    uint64_t blocked_since_ns;
+
+    struct halo_source source; /* read == NULL: none */
+    struct kept_list *headers;      /* copy of the opening list (or the response's) */
+    struct kept_list *request;  /* the fields of a request that waits for a place */
+    struct kept_list *trailers; /* trailers that wait for the end of the body */
+    struct held_data *held;         /* gathered while paused */
+
+    int64_t reset_code; /* -1: none */
+    struct halo_error error; /* why it was closed; status 0: cleanly */
+};
+
+/* Is `input` allowed in this half, and if so, move on. The same table serves what the peer sends and
+ * what the application sends. Returns false when the input is not allowed; nothing changes then. */
+bool stream_advance(struct halo_stream *stream, bool receiving, enum half_input input);
+
+/* enum halo_stream_state of the pair. */
+uint32_t stream_state(const struct halo_stream *stream);
+
+static inline bool stream_done(const struct halo_stream *stream)
+{
+    return stream->recv_half == HALF_DONE && stream->send_half == HALF_DONE;
+}
+
+/* ---- header lists that outlive the call --------------------------------------------------------- */
+
+/* A copy of a header list in one piece of memory: fields, then their octets. */
+struct kept_list {
+    size_t count;
+    halo_header fields[];
+};
+
+struct kept_list *kept_list_new(struct memory *memory, const halo_header *fields, size_t count);
+
+/* ---- streams by number -------------------------------------------------------------------------- */
+
+/* Numbers of one side are sequential, so a power-of-two table indexed by id / 2 has hardly a
+ * collision; what there is hangs in a chain. Both sides share it. */
+struct stream_store {
+    struct halo_stream **buckets;
+    uint32_t mask; /* buckets - 1 */
+    uint32_t count;
+};
+
+void stream_store_init(struct stream_store *store);
+void stream_store_fini(struct stream_store *store, struct memory *memory);
+bool stream_store_add(struct stream_store *store, struct memory *memory,
+                      struct halo_stream *stream);
+void stream_store_remove(struct stream_store *store, struct halo_stream *stream);
+
+static inline struct halo_stream *stream_store_find(const struct stream_store *store, uint32_t id)
+{
+    struct halo_stream *stream;
+
+    if (store->count == 0) {
+        return NULL;
+    }
+    stream = store->buckets[(id >> 1) & store->mask];
+    while (stream != NULL && stream->id != id) {
+        stream = stream->next_in_bucket;
+    }
+    return stream;
+}
+
+#endif

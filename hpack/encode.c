@@ -1,0 +1,358 @@
+/*
+ * The encoder (RFC 7541 section 3): fields to representations.
+ *
+ * A field that repeats is found without a hash: its name, nearly always a known one, leads to the
+ * newest entry with that name, and the values are compared. Only when that fails is the field
+ * hashed, looked up among all entries, and, if it is new, given a place in the table or not:
+ *
+ *     FIRST    at first sight: names whose value repeats on a connection (server, user-agent)
+ *     SECOND   at second sight: names whose value may repeat (:path, etag, date). A value that is
+ *              different every time then never pushes others out of the table.
+ *     unknown  at first sight when the name is not in the table either: then at least the name
+ *              is a reference the next time; else at second sight
+ *     never    what would take more than three quarters of the table, and what the caller or
+ *              RFC 7541 section 7.1.3 exclude
+ *
+ * "Seen" is a sketch of sixteen 16-bit tags. It forgets at random, so that any number of values
+ * that go round and round get in, after some rounds. A false "seen" costs a place in the table.
+ */
+#include "hpack/encode_index.h"
+#include "hpack/field.h"
+#include "hpack/huffman.h"
+#include "hpack/integer.h"
+
+/* First octets (RFC 7541 section 6). */
+enum {
+    INDEXED = 0x80,
+    INDEXED_BITS = 7,
+    INCREMENTAL = 0x40,
+    INCREMENTAL_BITS = 6,
+    SIZE_UPDATE = 0x20,
+    SIZE_UPDATE_BITS = 5,
+    NEVER_INDEXED = 0x10,
+    NOT_INDEXED = 0x00,
+    LITERAL_BITS = 4,
+    HUFFMAN = 0x80,
+    STRING_BITS = 7,
+
+    /* Shorter secrets can be guessed, value by value, by watching the table (section 7.1.3). */
+    COOKIE_INDEXED_MIN = 20,
+    /* Length of a string up to which its coded length fits in one octet whatever it holds. */
+    STRING_SHORT_MAX = 127,
+    STRING_HUFFMAN_MIN = 3, /* shorter ones cannot become shorter */
+};
+
+static void forget_prepared(struct hpack_encoder *encoder)
+{
+    for (size_t i = 0; i < HPACK_PREPARED_SLOTS; i++) {
+        encoder->prepared[i].identity = 0;
+    }
+}
+
+void hpack_encoder_init(struct hpack_encoder *encoder, uint32_t size_max)
+{
+    *encoder = (struct hpack_encoder){
+        .size_max = HPACK_TABLE_SIZE_DEFAULT,
+        .size_lowest = HPACK_TABLE_SIZE_DEFAULT,
+    };
+    hpack_table_init(&encoder->table, HPACK_TABLE_SIZE_DEFAULT, true);
+    hpack_encoder_set_max(encoder, size_max);
+}
+
+void hpack_encoder_set_max(struct hpack_encoder *encoder, uint32_t size_max)
+{
+    encoder->size_max = size_max < HPACK_ENCODER_SIZE_CAP ? size_max : HPACK_ENCODER_SIZE_CAP;
+    if (encoder->size_max < encoder->size_lowest) {
+        encoder->size_lowest = encoder->size_max;
+    }
+}
+
+/* ---- sizes and strings ------------------------------------------------------------------- */
+
+enum {
+    /* First octet with an index, and two string lengths. */
+    FIELD_OVERHEAD_MAX = 3 * (1 + 10),
+    UPDATES_OVERHEAD_MAX = 2 * (1 + 10),
+};
+
+size_t hpack_encode_bound(const halo_header *fields, size_t count)
+{
+    size_t bound = UPDATES_OVERHEAD_MAX + HPACK_HUFFMAN_OVERRUN;
+    for (size_t i = 0; i < count; i++) {
+        bound += fields[i].name.len + fields[i].value.len + FIELD_OVERHEAD_MAX;
+    }
+    return bound;
+}
+
+static uint8_t *encode_raw_string(uint8_t *out, halo_bytes string)
+{
+    out = hpack_integer_encode(out, 0, STRING_BITS, string.len);
+    memcpy(out, string.data, string.len);
+    return out + string.len;
+}
+
+/* Longer than STRING_SHORT_MAX: how many octets the length takes is known only after counting. */
+static uint8_t *encode_long_string(uint8_t *out, halo_bytes string)
+{
+    const uint8_t *in = (const uint8_t *)string.data;
+    size_t coded_len = hpack_huffman_encoded_len(in, string.len);
+    if (coded_len >= string.len) {
+        return encode_raw_string(out, string);
+    }
+    out = hpack_integer_encode(out, HUFFMAN, STRING_BITS, coded_len);
+    return hpack_huffman_encode(out, in, string.len);
+}
+
+/* A short string is coded behind its length octet without counting first. */
+static uint8_t *encode_string(uint8_t *out, halo_bytes string)
+{
+    if (HPACK_UNLIKELY(string.len > STRING_SHORT_MAX)) {
+        return encode_long_string(out, string);
+    }
+    if (string.len >= STRING_HUFFMAN_MIN) {
+        const uint8_t *in = (const uint8_t *)string.data;
+        uint8_t *end = hpack_huffman_encode_shorter(out + 1, in, string.len);
+        if (HPACK_LIKELY(end != NULL)) {
+            *out = (uint8_t)(HUFFMAN | (end - out - 1));
+            return end;
+        }
+    }
+    *out = (uint8_t)string.len;
+    hpack_octets_copy((char *)out + 1, string.data, string.len);
+    return out + 1 + string.len;
+}
+
+static uint8_t *encode_index(uint8_t *out, uint32_t index)
+{
+    return hpack_integer_encode(out, INDEXED, INDEXED_BITS, index);
+}
+
+/* ---- policy ------------------------------------------------------------------------------ */
+
+/* Has this field been sent as a literal lately? From now on it has. */
+static bool was_seen(struct hpack_encoder *encoder, uint32_t hash)
+{
+    const uint64_t ones = UINT64_C(0x0001000100010001);
+    uint64_t *set = &encoder->seen[hash % HPACK_SEEN_SETS];
+    uint64_t tag = hash >> 16 | 1; /* never 0, which is an empty place */
+    uint64_t differences = *set ^ tag * ones;
+    /* Not 0 if one of the four is 0: exact for the lowest such one, which is enough. */
+    if (((differences - ones) & ~differences & ones << 15) != 0) {
+        return true;
+    }
+    encoder->seen_random = (uint8_t)(encoder->seen_random * 5 + 113);
+    unsigned shift = 16u * (encoder->seen_random >> 6);
+    *set = (*set & ~(UINT64_C(0xffff) << shift)) | tag << shift;
+    return false;
+}
+
+static bool is_worth_a_place(struct hpack_encoder *encoder, uint32_t token, uint32_t hash,
+                             bool is_name_found, uint64_t size)
+{
+    uint32_t size_max = encoder->table.size_max;
+    if (size > size_max - size_max / 4) {
+        return false;
+    }
+    uint8_t policy = hpack_names[token].policy;
+    bool at_second_sight = policy == HPACK_POLICY_SECOND || policy == HPACK_POLICY_SET_COOKIE ||
+                           (token == 0 && is_name_found);
+    return !at_second_sight || was_seen(encoder, hash);
+}
+
+/* What must never be in a table, here or at any intermediary. */
+static bool is_secret(const halo_header *field, uint8_t policy)
+{
+    if ((field->flags & HALO_HEADER_NEVER_INDEX) != 0 || policy == HPACK_POLICY_NEVER) {
+        return true;
+    }
+    return (policy == HPACK_POLICY_COOKIE || policy == HPACK_POLICY_SET_COOKIE) &&
+           field->value.len < COOKIE_INDEXED_MIN;
+}
+
+/* ---- fields ------------------------------------------------------------------------------ */
+
+/* Puts the field into the table, if the memory is there. */
+static bool insert_field(struct hpack_encoder *encoder, const halo_header *field, uint32_t token,
+                         uint32_t hash, uint32_t size)
+{
+    struct hpack_table *table = &encoder->table;
+    struct hpack_plan plan;
+    uint32_t name_len = (uint32_t)field->name.len;
+    uint32_t value_len = (uint32_t)field->value.len;
+    uint32_t stored = value_len + (token == 0 ? name_len : 0);
+    enum hpack_fit fit = hpack_table_plan(table, size, stored, &plan);
+    if (fit != HPACK_FIT_YES) {
+        encoder->wants_room = true;
+        return false;
+    }
+    const char *name = token == 0 ? field->name.data : hpack_names[token].text;
+    struct hpack_entry *entry = hpack_table_insert(table, &plan, size, stored, &name);
+    char *octets = (char *)(uintptr_t)entry->value;
+    entry->name = name;
+    if (token == 0) {
+        hpack_octets_copy(octets, name, name_len);
+        entry->name = octets;
+        octets += name_len;
+    }
+    hpack_octets_copy(octets, field->value.data, value_len);
+    entry->value = octets;
+    entry->name_len = name_len;
+    entry->value_len = value_len;
+    entry->hash = hash;
+    entry->token = (uint16_t)token;
+    entry->flags = 0;
+    hpack_index_add(table);
+    forget_prepared(encoder);
+    return true;
+}
+
+/* The index of an entry with this name, or 0. */
+static uint32_t find_name(const struct hpack_encoder *encoder, const halo_header *field,
+                          uint32_t token, uint32_t name_hash)
+{
+    if (hpack_names[token].static_index != 0) {
+        return hpack_names[token].static_index;
+    }
+    uint32_t age = hpack_index_find_name(&encoder->table, token, name_hash, field->name);
+    return age != HPACK_AGE_NONE ? HPACK_DYNAMIC_FIRST + age : 0;
+}
+
+static uint8_t *encode_literal(uint8_t *out, unsigned kind, unsigned prefix_bits,
+                               uint32_t name_index, const halo_header *field)
+{
+    out = hpack_integer_encode(out, kind, prefix_bits, name_index);
+    if (name_index == 0) {
+        out = encode_string(out, field->name);
+    }
+    return encode_string(out, field->value);
+}
+
+/* A field that is not simply the newest one of its name. */
+static uint8_t *encode_other(struct hpack_encoder *encoder, uint8_t *out, const halo_header *field,
+                             uint32_t token, uint32_t name_hash)
+{
+    uint8_t policy = hpack_names[token].policy;
+    uint32_t name_index = find_name(encoder, field, token, name_hash);
+    if (is_secret(field, policy)) {
+        return encode_literal(out, NEVER_INDEXED, LITERAL_BITS, name_index, field);
+    }
+    if ((field->flags & HALO_HEADER_NO_INDEX) != 0) {
+        return encode_literal(out, NOT_INDEXED, LITERAL_BITS, name_index, field);
+    }
+    if (field->value.len == 0 && hpack_names[token].static_index != 0 &&
+        hpack_names[token].static_values == 0) {
+        return encode_index(out, name_index); /* most static entries have an empty value */
+    }
+    uint32_t hash = field->hash != 0 ? field->hash : hpack_field_hash_from(name_hash, field->value);
+    uint32_t age =
+        hpack_index_find_field(&encoder->table, token, hash, field->name, field->value);
+    if (age != HPACK_AGE_NONE) {
+        return encode_index(out, HPACK_DYNAMIC_FIRST + age);
+    }
+    uint64_t size = (uint64_t)field->name.len + field->value.len + HPACK_ENTRY_OVERHEAD;
+    if (is_worth_a_place(encoder, token, hash, name_index != 0, size) &&
+        insert_field(encoder, field, token, hash, (uint32_t)size)) {
+        return encode_literal(out, INCREMENTAL, INCREMENTAL_BITS, name_index, field);
+    }
+    return encode_literal(out, NOT_INDEXED, LITERAL_BITS, name_index, field);
+}
+
+static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
+                                    const halo_header *field)
+{
+    uint32_t token = field->token != 0 ? field->token : halo_name_token(field->name);
+    HPACK_ASSERT(token < HALO_NAME_COUNT);
+    const struct hpack_name *known = &hpack_names[token];
+    uint32_t name_hash =
+        token != 0 ? known->hash : hpack_name_hash(field->name.data, field->name.len);
+    if ((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) == 0) {
+        for (uint32_t i = 0; i < known->static_values; i++) {
+            if (hpack_index_is_value(&hpack_static_entries[known->static_index + i],
+                                     field->value)) {
+                return encode_index(out, known->static_index + i);
+            }
+        }
+        uint32_t age = hpack_index_find_name(&encoder->table, token, name_hash, field->name);
+        if (age != HPACK_AGE_NONE &&
+            hpack_index_is_value(hpack_table_entry(&encoder->table, age), field->value)) {
+            return encode_index(out, HPACK_DYNAMIC_FIRST + age);
+        }
+    }
+    return encode_other(encoder, out, field, token, name_hash);
+}
+
+/* ---- blocks ------------------------------------------------------------------------------ */
+
+/* RFC 7541 section 4.2: the smallest size since the last block, if it is below the one in force,
+ * and the last one. */
+static uint8_t *encode_size_updates(struct hpack_encoder *encoder, uint8_t *out)
+{
+    struct hpack_table *table = &encoder->table;
+    forget_prepared(encoder);
+    if (encoder->size_lowest < table->size_max) {
+        out = hpack_integer_encode(out, SIZE_UPDATE, SIZE_UPDATE_BITS, encoder->size_lowest);
+        hpack_table_resize(table, encoder->size_lowest);
+    }
+    if (encoder->size_max != table->size_max) {
+        out = hpack_integer_encode(out, SIZE_UPDATE, SIZE_UPDATE_BITS, encoder->size_max);
+        hpack_table_resize(table, encoder->size_max);
+    }
+    encoder->size_lowest = encoder->size_max;
+    return out;
+}
+
+static inline uint8_t *begin_block(struct hpack_encoder *encoder, uint8_t *out)
+{
+    encoder->wants_room = false;
+    if (HPACK_UNLIKELY(encoder->size_lowest < encoder->table.size_max ||
+                       encoder->size_max != encoder->table.size_max)) {
+        return encode_size_updates(encoder, out);
+    }
+    return out;
+}
+
+uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
+                      const halo_header *fields, size_t count)
+{
+    if (first) {
+        out = begin_block(encoder, out);
+    }
+    for (size_t i = 0; i < count; i++) {
+        out = encode_field(encoder, out, &fields[i]);
+    }
+    return out;
+}
+
+/* Keeps the octets of a list that came out as indexed fields only. */
+static void keep_prepared(struct hpack_encoder *encoder, uint64_t identity, const uint8_t *octets,
+                          size_t len, size_t count)
+{
+    /* As many octets as fields: no literal among them, which takes two at least. */
+    if (len != count || len == 0 || len > HPACK_PREPARED_MAX) {
+        return;
+    }
+    struct hpack_prepared *slot = &encoder->prepared[encoder->prepared_next];
+    encoder->prepared_next = (uint8_t)((encoder->prepared_next + 1) % HPACK_PREPARED_SLOTS);
+    slot->identity = identity;
+    slot->len = (uint8_t)len;
+    memcpy(slot->octets, octets, len);
+}
+
+uint8_t *hpack_encode_prepared(struct hpack_encoder *encoder, uint8_t *out, bool first,
+                               const halo_header *fields, size_t count, uint64_t identity)
+{
+    HPACK_ASSERT(identity != 0);
+    if (first) {
+        out = begin_block(encoder, out);
+    }
+    for (size_t i = 0; i < HPACK_PREPARED_SLOTS; i++) {
+        const struct hpack_prepared *slot = &encoder->prepared[i];
+        if (slot->identity == identity) {
+            memcpy(out, slot->octets, slot->len);
+            return out + slot->len;
+        }
+    }
+    uint8_t *end = hpack_encode(encoder, out, false, fields, count);
+    keep_prepared(encoder, identity, out, (size_t)(end - out), count);
+    return end;
+}

@@ -1,0 +1,98 @@
+/*
+ * The encoder's index: finds entries of the dynamic table by name and by name and value.
+ *
+ * It lives in the table's piece of memory and holds only the low 16 bits of insertion numbers:
+ *
+ *     names [places]  the newest insertion whose name has this place
+ *     heads [slots]   the newest insertion whose field hash has this place
+ *     older [slots]   the insertion before it with the same place in heads
+ *
+ * An entry that is gone is recognised by its age, so eviction has nothing to do here. Whatever is
+ * found is compared octet by octet: a stale or wrapped number costs a lookup, never a wrong result.
+ * Chains are followed a bounded number of steps, so fields made to collide cost compression only.
+ */
+#ifndef HALO_HPACK_ENCODE_INDEX_H
+#define HALO_HPACK_ENCODE_INDEX_H
+
+#include "hpack/field.h"
+#include "hpack/octets.h"
+#include "hpack/table.h"
+
+enum {
+    HPACK_AGE_NONE = UINT32_MAX >> 1, /* not found; no table has so many entries */
+    HPACK_INDEX_NAMES_MIN = 32,
+    HPACK_INDEX_STEPS = 16,
+};
+
+static inline size_t hpack_index_names(size_t slots)
+{
+    return slots < HPACK_INDEX_NAMES_MIN ? HPACK_INDEX_NAMES_MIN : slots;
+}
+
+static inline size_t hpack_index_octets(size_t slots)
+{
+    return (hpack_index_names(slots) + 2 * slots) * sizeof(uint16_t);
+}
+
+/* Known names have a place by their token; the frequent ones do not share one (names.h). */
+static inline uint16_t *hpack_index_name_place(const struct hpack_table *table, uint32_t token,
+                                               uint32_t name_hash)
+{
+    size_t places = hpack_index_names((size_t)table->mask + 1);
+    return &table->index[(token != 0 ? token : name_hash) & (places - 1)];
+}
+
+static inline uint16_t *hpack_index_heads(const struct hpack_table *table)
+{
+    return table->index + hpack_index_names((size_t)table->mask + 1);
+}
+
+static inline uint16_t *hpack_index_older(const struct hpack_table *table)
+{
+    return hpack_index_heads(table) + table->mask + 1;
+}
+
+/* The age of an insertion from the low bits of its number; `count` or more: it is gone. */
+static inline uint32_t hpack_index_age(const struct hpack_table *table, uint16_t number)
+{
+    return (uint16_t)(table->inserted - number);
+}
+
+static inline bool hpack_index_is_name(const struct hpack_entry *entry, uint32_t token,
+                                       halo_bytes name)
+{
+    return entry->token == token &&
+           (token != 0 || (entry->name_len == name.len &&
+                           hpack_octets_equal(entry->name, name.data, name.len)));
+}
+
+static inline bool hpack_index_is_value(const struct hpack_entry *entry, halo_bytes value)
+{
+    return entry->value_len == value.len &&
+           hpack_octets_equal(entry->value, value.data, value.len);
+}
+
+/* The age of the newest entry with this name, as far as the index knows, or HPACK_AGE_NONE.
+ * name_hash is used only if token is 0. */
+static inline uint32_t hpack_index_find_name(const struct hpack_table *table, uint32_t token,
+                                             uint32_t name_hash, halo_bytes name)
+{
+    if (table->count == 0) {
+        return HPACK_AGE_NONE;
+    }
+    uint32_t age = hpack_index_age(table, *hpack_index_name_place(table, token, name_hash));
+    if (age >= table->count || !hpack_index_is_name(hpack_table_entry(table, age), token, name)) {
+        return HPACK_AGE_NONE;
+    }
+    return age;
+}
+
+/* The age of an entry with this name and value, or HPACK_AGE_NONE. */
+uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token, uint32_t hash,
+                                halo_bytes name, halo_bytes value);
+/* Makes the newest entry known. */
+void hpack_index_add(struct hpack_table *table);
+/* Fills the index of a table that was moved. */
+void hpack_index_rebuild(struct hpack_table *table);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * What all files of this layer use: assertions, and loads, comparison and copying of short runs of
+ * octets. Header names and values are short, so these are written out with overlapping loads
+ * instead of calls into libc. Nothing here reads or writes outside [data, data + len).
+ */
+#ifndef HALO_HPACK_OCTETS_H
+#define HALO_HPACK_OCTETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* For our own invariants, never for what a peer sent. */
+#define HPACK_ASSERT(condition)                                                                    \
+    do {                                                                                           \
+        if (__builtin_expect(!(condition), 0)) {                                                   \
+            __builtin_trap();                                                                      \
+        }                                                                                          \
+    } while (0)
+
+#define HPACK_LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define HPACK_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+static inline uint32_t hpack_load32(const void *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+static inline uint64_t hpack_load64(const void *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* The first octet in the low bits, whatever the machine: hashes are in generated tables. */
+static inline uint64_t hpack_load32_le(const void *at)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap32(hpack_load32(at));
+#else
+    return hpack_load32(at);
+#endif
+}
+
+static inline uint64_t hpack_load64_le(const void *at)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(hpack_load64(at));
+#else
+    return hpack_load64(at);
+#endif
+}
+
+static inline uint64_t hpack_load64_be(const void *at)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return hpack_load64(at);
+#else
+    return __builtin_bswap64(hpack_load64(at));
+#endif
+}
+
+static inline void hpack_store64_be(void *at, uint64_t word)
+{
+#if __BYTE_ORDER__ != __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(at, &word, sizeof(word));
+}
+
+static inline bool hpack_octets_equal(const char *a, const char *b, size_t len)
+{
+    if (len >= 8) {
+        size_t i = 0;
+        uint64_t last = hpack_load64(a + len - 8) ^ hpack_load64(b + len - 8);
+        for (; i + 8 < len; i += 8) {
+            if (hpack_load64(a + i) != hpack_load64(b + i)) {
+                return false;
+            }
+        }
+        return last == 0;
+    }
+    if (len >= 4) {
+        return hpack_load32(a) == hpack_load32(b) &&
+               hpack_load32(a + len - 4) == hpack_load32(b + len - 4);
+    }
+    /* One to three octets: first, middle and last cover them all. */
+    return len == 0 ||
+           (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+}
+
+/* memcpy for short runs that do not overlap. */
+static inline void hpack_octets_copy(char *to, const char *from, size_t len)
+{
+    if (len >= 8) {
+        uint64_t last = hpack_load64(from + len - 8);
+        if (len > 64) {
+            memcpy(to, from, len);
+            return;
+        }
+        for (size_t i = 0; i + 8 < len; i += 8) {
+            memcpy(to + i, from + i, 8);
+        }
+        memcpy(to + len - 8, &last, 8);
+    } else if (len >= 4) {
+        uint32_t last = hpack_load32(from + len - 4);
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, &last, 4);
+    } else if (len > 0) {
+        char middle = from[len / 2];
+        char last = from[len - 1];
+        to[0] = from[0];
+        to[len / 2] = middle;
+        to[len - 1] = last;
+    }
+}
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * The dynamic table: layout of its memory, planning of insertions, eviction (see table.h).
+ *
+ * The arena's octets are in use from the oldest entry's first octet to `head`, in one part
+ * ("straight") or, once an entry was put at the arena's beginning, in two ("wrapped"): the older
+ * part ends somewhere before the arena does, the newer one is [0, head). When the free octets
+ * would be enough, but not in one part, the older part is slid to the end of the arena. A slide
+ * is made only when an eighth of the arena stays free. So the octets that it moves have been
+ * paid for by an insertion of at least that many, and the largest piece has this eighth to spare.
+ */
+#include "hpack/table.h"
+
+#include "hpack/encode_index.h"
+#include "hpack/hpack.h"
+#include "hpack/octets.h"
+
+enum {
+    ROOM_FIRST = 512, /* the first piece: seven fields of a usual response list fit */
+};
+
+/* How a piece of memory is divided. */
+struct layout {
+    size_t slots;
+    size_t index_octets;
+    size_t arena_octets;
+};
+
+static size_t slots_octets(size_t slots, bool has_index)
+{
+    return slots * sizeof(struct hpack_entry) + (has_index ? hpack_index_octets(slots) : 0);
+}
+
+/* As many slots as there can be entries, all of them being empty; a power of two. */
+static size_t slots_most(uint32_t size_max)
+{
+    size_t slots = 1;
+    while (slots < size_max / HPACK_ENTRY_OVERHEAD) {
+        slots *= 2;
+    }
+    return slots;
+}
+
+/* Octets of entries are at most size_max - 32. A seventh of the arena on top makes slides rare. */
+static size_t arena_most(uint32_t size_max)
+{
+    size_t octets = size_max < HPACK_ENTRY_OVERHEAD ? 0 : size_max - HPACK_ENTRY_OVERHEAD;
+    return octets + octets / 6 + 16;
+}
+
+size_t hpack_table_room_most(uint32_t size_max, bool has_index)
+{
+    if (size_max < HPACK_ENTRY_OVERHEAD) {
+        return 0;
+    }
+    return slots_octets(slots_most(size_max), has_index) + arena_most(size_max);
+}
+
+static struct layout plan_layout(size_t memory_size, uint32_t size_max, bool has_index)
+{
+    struct layout layout;
+    layout.slots = slots_most(size_max);
+    if (memory_size < hpack_table_room_most(size_max, has_index)) {
+        /* Usual entries have about as many octets of their own as of overhead. */
+        while (layout.slots > 1 && slots_octets(layout.slots, has_index) > memory_size / 4 * 3) {
+            layout.slots /= 2;
+        }
+    }
+    layout.index_octets = has_index ? hpack_index_octets(layout.slots) : 0;
+    size_t before = slots_octets(layout.slots, has_index);
+    HPACK_ASSERT(memory_size >= before);
+    layout.arena_octets = memory_size - before;
+    return layout;
+}
+
+void hpack_table_init(struct hpack_table *table, uint32_t size_max, bool has_index)
+{
+    *table = (struct hpack_table){ .size_max = size_max, .has_index = has_index };
+}
+
+static uint32_t entry_stored(const struct hpack_entry *entry)
+{
+    return entry->value_len + (hpack_entry_stores_name(entry) ? entry->name_len : 0);
+}
+
+/* Where the octets of the entry of this age begin. */
+static size_t entry_offset(const struct hpack_table *table, uint32_t age)
+{
+    return (size_t)(hpack_entry_octets(hpack_table_entry(table, age)) - table->arena);
+}
+
+/* When all octets belong to entries without any, head == tail is an empty arena, else a full one. */
+static bool is_wrapped(size_t head, size_t tail, uint32_t stored)
+{
+    return head < tail || (head == tail && stored > 0);
+}
+
+/* Finds a place for `stored` octets in front of which `count` entries remain. */
+static enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count, uint32_t stored,
+                                 struct hpack_plan *plan)
+{
+    if (table->entries == NULL || count > table->mask) {
+        return HPACK_FIT_ROOM;
+    }
+    if (count == 0) {
+        plan->at = 0;
+        return stored <= table->arena_size ? HPACK_FIT_YES : HPACK_FIT_ROOM;
+    }
+    size_t tail = entry_offset(table, count - 1);
+    bool wrapped = is_wrapped(table->head, tail, plan->stored);
+    size_t ahead = (wrapped ? tail : table->arena_size) - table->head;
+    if (stored <= ahead) {
+        plan->at = table->head;
+        return HPACK_FIT_YES;
+    }
+    if (!wrapped && stored <= tail) {
+        plan->at = 0;
+        return HPACK_FIT_YES;
+    }
+    plan->needs_slide = true;
+    size_t unused = table->arena_size - plan->stored;
+    return unused >= stored + table->arena_size / 8 ? HPACK_FIT_YES : HPACK_FIT_ROOM;
+}
+
+enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, uint32_t stored,
+                                struct hpack_plan *plan)
+{
+    uint32_t count = table->count;
+    *plan = (struct hpack_plan){ .size = table->size, .stored = table->stored };
+    if (size > table->size_max) {
+        *plan = (struct hpack_plan){ .evicted = count };
+        return HPACK_FIT_NEVER;
+    }
+    while (plan->size + size > table->size_max) {
+        const struct hpack_entry *oldest = hpack_table_entry(table, --count);
+        plan->size -= hpack_entry_size(oldest);
+        plan->stored -= entry_stored(oldest);
+    }
+    plan->evicted = table->count - count;
+    return plan_place(table, count, stored, plan);
+}
+
+/* Moves the octets of the `num` oldest entries, [from, end), by `distance`; *name with them. */
+static void slide_octets(struct hpack_table *table, uint32_t num, size_t from, size_t end,
+                         ptrdiff_t distance, const char **name)
+{
+    char *octets = table->arena + from;
+    if ((uintptr_t)*name - (uintptr_t)octets < end - from) {
+        *name += distance;
+    }
+    memmove(octets + distance, octets, end - from);
+    for (uint32_t i = 1; i <= num; i++) {
+        struct hpack_entry *entry = hpack_table_entry(table, table->count - i);
+        entry->value += distance;
+        if (hpack_entry_stores_name(entry)) {
+            entry->name += distance;
+        }
+    }
+}
+
+/* The number of entries in the older part of a wrapped arena, and where that part ends. */
+static uint32_t measure_older_part(const struct hpack_table *table, size_t *end)
+{
+    uint32_t num = 0;
+    size_t last = entry_offset(table, table->count - 1);
+    while (num < table->count) {
+        uint32_t age = table->count - 1 - num;
+        size_t offset = entry_offset(table, age);
+        if (offset < last) {
+            break;
+        }
+        last = offset;
+        *end = offset + entry_stored(hpack_table_entry(table, age));
+        num++;
+    }
+    return num;
+}
+
+/* Makes all free octets one part; returns where it begins. Entries that were just evicted lie
+ * before the older part, or, in a straight arena, behind head. Live octets are slid the other
+ * way, so that *name can be one of these. */
+static size_t join_free_octets(struct hpack_table *table, const char **name)
+{
+    size_t tail = entry_offset(table, table->count - 1);
+    size_t end = table->head;
+    if (is_wrapped(table->head, tail, table->stored)) {
+        uint32_t num = measure_older_part(table, &end);
+        slide_octets(table, num, tail, end, (ptrdiff_t)(table->arena_size - end), name);
+        return table->head;
+    }
+    bool is_name_behind =
+        hpack_table_holds(table, *name) && (size_t)(*name - table->arena) >= table->head;
+    if (is_name_behind) {
+        slide_octets(table, table->count, tail, end, -(ptrdiff_t)tail, name);
+        return end - tail;
+    }
+    slide_octets(table, table->count, tail, end, (ptrdiff_t)(table->arena_size - end), name);
+    return 0;
+}
+
+struct hpack_entry *hpack_table_insert(struct hpack_table *table, const struct hpack_plan *plan,
+                                       uint32_t size, uint32_t stored, const char **name)
+{
+    HPACK_ASSERT(plan->evicted <= table->count);
+    table->count -= plan->evicted;
+    table->size = plan->size;
+    table->stored = plan->stored;
+    size_t at = plan->needs_slide ? join_free_octets(table, name) : plan->at;
+    HPACK_ASSERT(at + stored <= table->arena_size && table->count <= table->mask);
+
+    table->head = at + stored;
+    table->stored += stored;
+    table->size += size;
+    table->count++;
+    table->inserted++;
+    struct hpack_entry *entry = hpack_table_entry(table, 0);
+    entry->value = table->arena + at;
+    return entry;
+}
+
+void hpack_table_evict_all(struct hpack_table *table)
+{
+    table->count = 0;
+    table->size = 0;
+    table->stored = 0;
+    table->head = 0;
+}
+
+void hpack_table_resize(struct hpack_table *table, uint32_t size_max)
+{
+    table->size_max = size_max;
+    while (table->size > size_max) {
+        const struct hpack_entry *oldest = hpack_table_entry(table, table->count - 1);
+        table->size -= hpack_entry_size(oldest);
+        table->stored -= entry_stored(oldest);
+        table->count--;
+    }
+}
+
+/* Copies the entries, oldest first, to the beginning of the new arena. */
+static void copy_entries(const struct hpack_table *from, struct hpack_table *to)
+{
+    to->head = 0;
+    for (uint32_t age = from->count; age-- > 0;) {
+        const struct hpack_entry *old = hpack_table_entry(from, age);
+        struct hpack_entry *entry = hpack_table_entry(to, age);
+        uint32_t stored = entry_stored(old);
+        HPACK_ASSERT(stored <= to->arena_size - to->head);
+        char *octets = to->arena + to->head;
+        memcpy(octets, hpack_entry_octets(old), stored);
+        *entry = *old;
+        if (hpack_entry_stores_name(old)) {
+            entry->name = octets;
+            octets += old->name_len;
+        }
+        entry->value = octets;
+        to->head += stored;
+    }
+}
+
+void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
+{
+    struct layout layout = plan_layout(size, table->size_max, table->has_index);
+    HPACK_ASSERT(layout.slots >= table->count);
+
+    struct hpack_table moved = *table;
+    moved.entries = memory;
+    moved.memory_size = size;
+    moved.mask = (uint32_t)(layout.slots - 1);
+    moved.arena_size = layout.arena_octets;
+    char *after = (char *)(moved.entries + layout.slots);
+    moved.index = table->has_index ? (uint16_t *)(void *)after : NULL;
+    moved.arena = after + layout.index_octets;
+    copy_entries(table, &moved);
+    if (moved.has_index) {
+        hpack_index_rebuild(&moved);
+    }
+    void *old = table->entries;
+    *table = moved;
+    return old;
+}
+
+size_t hpack_table_room_wanted(const struct hpack_table *table)
+{
+    size_t most = hpack_table_room_most(table->size_max, table->has_index);
+    if (table->memory_size >= most) {
+        return table->memory_size;
+    }
+    size_t wanted = table->memory_size == 0 ? ROOM_FIRST : 2 * table->memory_size;
+    /* Not two steps where one is little more. */
+    return wanted + wanted / 4 >= most ? most : wanted;
+}
+
+void *hpack_table_memory(struct hpack_table *table)
+{
+    return table->entries;
+}

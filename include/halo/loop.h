@@ -1,0 +1,77 @@
+/*
+ * The event loop: one io_uring, run by one thread.
+ *
+ * All handles made on a loop (servers, clients, sessions, streams, timers) belong to the thread that
+ * runs it and are used only there. From other threads, halo_loop_post() and halo_loop_stop() are the
+ * only calls allowed. The ring is made inside halo_loop_run() by the thread that calls it; what is asked for
+ * before (timers, listeners, connects) starts then.
+ */
+#ifndef HALO_LOOP_H
+#define HALO_LOOP_H
+
+#include <halo/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct halo_loop_options {
+    size_t struct_size;
+    /* Size of one receive buffer in octets: 4096, 8192 (default) or 16384. */
+    uint32_t receive_buffer_size;
+    /* Receive buffers at the start; doubles by itself when connections find the ring empty, up to
+     * receive_buffers_max. Powers of two; defaults 128 and 4096. Cost: count x size octets. */
+    uint32_t receive_buffers;
+    uint32_t receive_buffers_max;
+    /* Memory for everything that is made on the loop; all zero: malloc. Copied. */
+    halo_allocator allocator;
+};
+
+/* Sets the defaults. Call it on every options struct before setting members. */
+#define halo_loop_options_init(options)                                                            \
+    halo_loop_options_init_sized((options), sizeof(struct halo_loop_options))
+HALO_API void halo_loop_options_init_sized(struct halo_loop_options *options, size_t struct_size);
+
+/* Makes a loop. `options` may be NULL: the defaults. Returns 0 and *loop, or HALO_E_NOMEM or
+ * HALO_E_INVALID_ARGUMENT. */
+HALO_API int halo_loop_new(halo_loop **loop, const struct halo_loop_options *options) HALO_MUST_USE;
+
+/* Runs the loop on the calling thread until halo_loop_stop(), or until no referenced handle, no
+ * timer and no posted call is left. Returns 0; or HALO_E_IO_URING when the kernel gives no ring, with the
+ * likely cause and the remedy in halo_loop_error(). May be called again after it returned. */
+HALO_API int halo_loop_run(halo_loop *loop) HALO_MUST_USE;
+
+/* Why halo_loop_run() failed: sentences for the user, owned by the loop; "" when it did not. */
+HALO_API const char *halo_loop_error(const halo_loop *loop);
+
+/* Makes halo_loop_run() return after the callbacks of the current turn. Any thread. */
+HALO_API void halo_loop_stop(halo_loop *loop);
+
+/* Calls call(ctx) on the loop's thread in one of its next turns, in the order of posting. Any
+ * thread, before halo_loop_run() too. Returns 0 or HALO_E_NOMEM. A call that is still waiting when
+ * the loop is freed is made then, by halo_loop_free(). */
+HALO_API int halo_loop_post(halo_loop *loop, void (*call)(void *ctx), void *ctx) HALO_MUST_USE;
+
+/* Frees the loop. All handles made on it must be closed: their on_close has returned. Anything still
+ * open is closed at once, without a graceful end. Not from within a callback of the loop. */
+HALO_API void halo_loop_free(halo_loop *loop);
+
+/* The time of the loop: nanoseconds of the monotonic clock, read once a turn. */
+HALO_API uint64_t halo_loop_now_ns(const halo_loop *loop);
+
+/* Starts a timer: calls call(timer, ctx) once after delay_ms, then, when repeat_ms is not 0, every
+ * repeat_ms. A one-shot timer is freed after its call; *timer may be NULL when it need not be stopped. A timer
+ * keeps the loop running unless unref'ed. Returns 0 or HALO_E_NOMEM. */
+HALO_API int halo_timer_start(halo_timer **timer, halo_loop *loop, uint64_t delay_ms,
+                              uint64_t repeat_ms, void (*call)(halo_timer *timer, void *ctx),
+                              void *ctx) HALO_MUST_USE;
+/* Stops and frees the timer; its call is not made any more. Allowed inside its own call. */
+HALO_API void halo_timer_stop(halo_timer *timer);
+/* Whether the timer keeps the loop running; it does at the start. */
+HALO_API void halo_timer_ref(halo_timer *timer);
+HALO_API void halo_timer_unref(halo_timer *timer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

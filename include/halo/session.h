@@ -1,0 +1,288 @@
+/*
+ * The session: one HTTP/2 connection as a pure machine. Octets come in, events come out; calls go in,
+ * octets come out. It does no I/O, reads no clock and has no globals, so it can be driven by any loop,
+ * by a simulator or by a test. The server and the client of halo are written on this header alone.
+ *
+ *     halo_session_recv(session, octets, len, now_ns);
+ *     while (halo_session_poll(session, &event)) { ... calls on session and event.stream ... }
+ *     n = halo_session_pull(session, iov, max, limit);   send;   halo_session_sent(session, sent);
+ *     wake up at halo_session_next_timeout(session) and call halo_session_tick(session, now_ns)
+ *
+ * User code runs between two events, never inside a parse: every call of this header and of
+ * <halo/stream.h> is allowed there. What an event points to is valid until the next poll of the
+ * session.
+ */
+#ifndef HALO_SESSION_H
+#define HALO_SESSION_H
+
+#include <sys/uio.h>
+
+#include <halo/error.h>
+#include <halo/header.h>
+#include <halo/settings.h>
+#include <halo/stream.h>
+#include <halo/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum halo_role {
+    HALO_SERVER = 0,
+    HALO_CLIENT = 1,
+};
+
+/* What a peer may make us hold or do. Each has a default with its reason in core/proto/limits.h; 0 is a
+ * value like any other ("none allowed"). The comment names Node's option where there is one. */
+struct halo_limits {
+    uint32_t header_list_size;       /* octets of one list, 32 more a field; 36864, client 65536 */
+    uint32_t header_fields;          /* fields of one list; 128 + cookies, client 256. maxHeaderListPairs */
+    uint32_t header_string;          /* octets of one name or value; 16384 */
+    uint32_t header_block;           /* encoded octets of one block; 65536 */
+    uint32_t continuation_frames;    /* per block; 8 */
+    uint32_t settings_entries;       /* per SETTINGS frame; 32. maxSettings */
+    uint32_t information_responses;  /* 1xx per stream, client; 16 */
+    uint32_t queued_replies;         /* PING and SETTINGS ACK and RST_STREAM waiting to be sent; 64 */
+    uint32_t outstanding_pings;      /* ours, unanswered; 10. maxOutstandingPings */
+    uint32_t pending_settings;       /* ours, unacknowledged; 10 */
+    uint32_t encoder_table_size;     /* octets; 4096 whatever the peer offers. maxDeflateDynamicTableSize */
+    uint32_t send_block;             /* encoded octets of a block we send; 65536. maxSendHeaderBlockLength */
+    uint32_t requests_queued;        /* client: requests that wait for a place; 4096 */
+    uint32_t resets;                 /* RST_STREAM of the peer in a burst; 256. streamResetBurst */
+    uint32_t resets_per_second;      /* refill; 10, and one for each completed stream. streamResetRate */
+    uint32_t faults;                 /* resets that the peer makes us send, in a burst; 64 */
+    uint32_t pings;                  /* PING frames in a burst; 200 */
+    uint32_t pings_per_second;       /* refill; 10 */
+    uint32_t settings_frames;        /* SETTINGS frames in a burst; 20 */
+    uint32_t settings_per_second;    /* refill; 1 */
+    uint32_t glitches;               /* other frames without use (empty DATA, PRIORITY, unknown, ...); 1000 */
+    uint32_t glitches_per_second;    /* refill; 33 */
+};
+
+struct halo_session_options {
+    size_t struct_size;
+    uint32_t role; /* enum halo_role; set by halo_session_options_init */
+
+    /* The SETTINGS that open the connection. The defaults of halo are set: see limits.h. */
+    struct halo_settings settings;
+    struct halo_limits limits;
+
+    /* Receive window of the whole connection in octets, 65535 ... 2^31-1; default 1 MiB. That of a stream is
+     * settings.initial_window_size, default 65535 x 1 (64 KiB). */
+    uint32_t connection_window_size;
+    /* Credit is returned only by halo_stream_consume(); default 0: when slices are released. */
+    uint32_t manual_credit;
+    /* Client: how many streams the peer is assumed to allow before its SETTINGS come; default 100.
+     * Node: peerMaxConcurrentStreams. */
+    uint32_t peer_max_concurrent_streams;
+    /* Body octets buffered in a stream below which HALO_EVENT_WRITABLE is told; default 65536. */
+    uint32_t stream_low_water;
+
+    /* Deadlines in milliseconds; 0 switches one off. */
+    uint32_t preface_timeout_ms;      /* preface and first SETTINGS of the peer; 10000 */
+    uint32_t settings_ack_timeout_ms; /* 10000; then SETTINGS_TIMEOUT */
+    uint32_t header_block_timeout_ms; /* from HEADERS to END_HEADERS; 10000 */
+    uint32_t idle_timeout_ms;         /* no streams; server 60000, client 0. Control frames do not count */
+    uint32_t stall_timeout_ms;        /* data ready, no window of the peer; 30000; then CANCEL */
+    uint32_t goaway_timeout_ms;       /* graceful close: from the first GOAWAY to the second; 1000 */
+    uint32_t drain_timeout_ms;        /* graceful close: until open streams are cut off; 30000 */
+
+    /* Memory; all zero: malloc. Copied. */
+    halo_allocator allocator;
+    /* Anything that differs from run to run; keys the tables that a peer could aim at. */
+    uint64_t random_seed;
+    /* Called for every frame sent and received, with one line of text. NULL: no cost. */
+    void (*on_frame)(halo_session *session, int sent, const char *line, void *user_data);
+    void *user_data; /* first value of halo_session_user_data */
+};
+
+/* Sets the defaults for a role. */
+#define halo_session_options_init(options, role)                                                   \
+    halo_session_options_init_sized((options), (role), sizeof(struct halo_session_options))
+HALO_API void halo_session_options_init_sized(struct halo_session_options *options, int role,
+                                              size_t struct_size);
+
+/* Makes a session. Its preface and SETTINGS are ready to be pulled at once. Returns 0, HALO_E_NOMEM,
+ * HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE. */
+HALO_API int halo_session_new(halo_session **session, const struct halo_session_options *options,
+                              uint64_t now_ns) HALO_MUST_USE;
+/* Frees the session and all its streams; events that were not polled are not told. Slices of received
+ * data that are still held stay valid. */
+HALO_API void halo_session_free(halo_session *session);
+
+/* ---- events -------------------------------------------------------------------------------------- */
+
+enum halo_event_type {
+    HALO_EVENT_NONE = 0,
+    /* Server: a request; list: its header list. */
+    HALO_EVENT_REQUEST = 1,
+    /* Client: the final response; u.headers. */
+    HALO_EVENT_RESPONSE = 2,
+    /* Client: a 1xx response, any number of times; u.headers. */
+    HALO_EVENT_INFORMATION = 3,
+    /* Trailers; u.headers. The receiving half is done. */
+    HALO_EVENT_TRAILERS = 4,
+    /* Body octets; u.data. May be empty when only END_STREAM came. */
+    HALO_EVENT_DATA = 5,
+    /* The last event of a stream; u.closed. The handle is valid until the next poll. */
+    HALO_EVENT_STREAM_CLOSED = 6,
+    /* The body was sent and HALO_WAIT_FOR_TRAILERS was asked for: send trailers, or end. */
+    HALO_EVENT_WANT_TRAILERS = 7,
+    /* What is buffered fell below the low-water mark after it had been above. */
+    HALO_EVENT_WRITABLE = 8,
+    /* Client: a queued request got its number and was sent. Node: 'ready'. */
+    HALO_EVENT_READY = 9,
+    /* SETTINGS of the peer were applied. Node: 'remoteSettings'. */
+    HALO_EVENT_SETTINGS = 16,
+    /* Our SETTINGS were acknowledged and hold now. Node: 'localSettings'. */
+    HALO_EVENT_SETTINGS_ACK = 17,
+    /* PING of the peer, answered already; u.ping. */
+    HALO_EVENT_PING = 18,
+    /* Answer to our PING; u.ping with the round trip. */
+    HALO_EVENT_PING_ACK = 19,
+    /* GOAWAY of the peer; u.goaway. */
+    HALO_EVENT_GOAWAY = 20,
+    /* The session is over: all streams were told before; u.closed. Pull what is left, then free. */
+    HALO_EVENT_SESSION_CLOSED = 21,
+};
+
+struct halo_event {
+    uint16_t type; /* enum halo_event_type; ignore types you do not know */
+    uint16_t flags; /* HALO_END_STREAM: the peer sends nothing more on this stream */
+    uint32_t stream_id;
+    halo_stream *stream; /* NULL for events of the session */
+    union {
+        struct {
+            const halo_header *fields; /* pseudo-header fields first */
+            size_t count;
+            int status; /* responses: the status, else 0 */
+        } headers;
+        /* The octets are borrowed. To hold them longer, halo_session_keep_data() makes a slice of them (then
+         * credit returns when that is released). Otherwise they are done with at the next poll. */
+        struct {
+            const uint8_t *data;
+            size_t len;
+        } data;
+        struct {
+            uint8_t payload[8];
+            uint64_t round_trip_ns;
+        } ping;
+        struct {
+            uint32_t code;
+            uint32_t last_stream_id;
+            const uint8_t *debug_data;
+            size_t debug_len;
+        } goaway;
+        const struct halo_error *closed; /* NULL: a clean end */
+    } u;
+};
+
+/* Hands in octets that the peer sent. They are borrowed until halo_session_poll() has returned 0: keeping data
+ * copies it. Everything handed in before must have been polled. Returns 0 or HALO_E_WRONG_STATE. */
+HALO_API int halo_session_recv(halo_session *session, const void *data, size_t len,
+                               uint64_t now_ns);
+/* The same with a counted slice, which is taken: keeping data is a reference, not a copy. */
+HALO_API int halo_session_recv_slice(halo_session *session, halo_slice *slice, uint64_t now_ns);
+/* The peer will send no more octets (the socket's end), or the connection broke: `error` says how, NULL is an
+ * orderly end. Open streams are closed with it. */
+HALO_API void halo_session_recv_end(halo_session *session, const struct halo_error *error);
+
+/* Gives the next event. Returns 1 and *event, or 0 when there is none until more is received, a call
+ * is made, or time passes. */
+HALO_API int halo_session_poll(halo_session *session, struct halo_event *event);
+
+/* Makes a counted slice of the octets of the DATA event that was polled last. Returns 0, HALO_E_NOMEM,
+ * HALO_E_WRONG_STATE. The credit for these octets goes back to the peer when the slice is
+ * released (or by halo_stream_consume() with manual_credit). */
+HALO_API int halo_session_keep_data(halo_session *session, halo_slice *slice) HALO_MUST_USE;
+
+/* ---- output -------------------------------------------------------------------------------------- */
+
+/* Builds what can be sent now, up to about `limit` octets of it, and describes it in iov[0..max). Returns the
+ * number of pieces, 0 for nothing to send. The octets stay where they are until halo_session_sent(). A
+ * second pull without that describes the same octets and perhaps more. */
+HALO_API int halo_session_pull(halo_session *session, struct iovec *iov, int max, size_t limit);
+/* The first `len` octets of what was pulled were sent. Releases what they pointed to (done
+ * callbacks run in here). */
+HALO_API void halo_session_sent(halo_session *session, size_t len);
+/* Is there anything to pull? */
+HALO_API int halo_session_wants_send(halo_session *session);
+/* 0 while halo wants to see no more input since too many answers wait to be sent: stop reading until the
+ * output has drained. */
+HALO_API int halo_session_wants_recv(const halo_session *session);
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+/* When halo_session_tick() is to be called next, on the clock of now_ns; UINT64_MAX: never. */
+HALO_API uint64_t halo_session_next_timeout(const halo_session *session);
+HALO_API void halo_session_tick(halo_session *session, uint64_t now_ns);
+
+/* ---- calls --------------------------------------------------------------------------------------- */
+
+/* Client: opens a request. Empty members of `request` take the defaults: method GET, scheme https,
+ * path "/". With HALO_END_STREAM there is no body. When the peer's limit of concurrent
+ * streams is reached, the request waits and HALO_EVENT_READY tells when it went out; the fields are copied
+ * then. Returns 0 and *stream, or HALO_E_INVALID_SESSION, HALO_E_GOAWAY_SESSION, HALO_E_OUT_OF_STREAMS,
+ * HALO_E_LIMIT (too many waiting), HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME, _PROTOCOL, HALO_E_NOMEM and the
+ * header errors of halo_stream_respond(). Node: request(). */
+struct halo_request {
+    halo_bytes method;
+    halo_bytes scheme;
+    halo_bytes authority;
+    halo_bytes path;
+    halo_bytes protocol; /* extended CONNECT (RFC 8441), else empty */
+    halo_headers headers;
+};
+HALO_API int halo_session_request(halo_session *session, const struct halo_request *request,
+                                  unsigned flags, void *user_data, halo_stream **stream);
+
+/* Sends SETTINGS; they hold once HALO_EVENT_SETTINGS_ACK comes. Returns 0,
+ * HALO_E_MAX_PENDING_SETTINGS_ACK, HALO_E_INVALID_SETTING_VALUE. Node: settings(). */
+HALO_API int halo_session_settings(halo_session *session, const struct halo_settings *settings);
+/* Sends PING. `payload` NULL: the time, little-endian. Returns 0, HALO_E_PING_CANCEL when too many are
+ * outstanding. Node: ping(). */
+HALO_API int halo_session_ping(halo_session *session, const uint8_t payload[8]);
+/* Sends GOAWAY and goes on. last_stream_id 0: the last one that was taken up. Node: goaway(). */
+HALO_API int halo_session_goaway(halo_session *session, uint32_t code, uint32_t last_stream_id,
+                                 const void *debug_data, size_t debug_len);
+/* Graceful end: GOAWAY that still lets requests under way come in, a second one after the round trip, open
+ * streams finish (at most drain_timeout_ms), then HALO_EVENT_SESSION_CLOSED. A client just stops
+ * making requests and says GOAWAY. Node: close(). */
+HALO_API void halo_session_close(halo_session *session);
+/* Immediate end: GOAWAY with `code`, all streams are closed. Node: destroy(). */
+HALO_API void halo_session_destroy(halo_session *session, uint32_t code);
+/* Sets the receive window of the whole connection (the total, not a difference). Node:
+ * setLocalWindowSize(). */
+HALO_API int halo_session_set_window(halo_session *session, uint32_t octets);
+
+HALO_API void halo_session_set_user_data(halo_session *session, void *user_data);
+HALO_API void *halo_session_user_data(const halo_session *session);
+HALO_API int halo_session_role(const halo_session *session);
+/* Current settings: ours as acknowledged, the peer's as received. */
+HALO_API const struct halo_settings *halo_session_local_settings(const halo_session *session);
+HALO_API const struct halo_settings *halo_session_remote_settings(const halo_session *session);
+/* The session ended or is ending: requests are refused. */
+HALO_API int halo_session_is_closed(const halo_session *session);
+
+/* Node: session.state. */
+struct halo_session_info {
+    int64_t local_window;  /* octets the peer may still send */
+    int64_t remote_window; /* octets we may still send */
+    uint32_t next_stream_id;
+    uint32_t last_remote_stream_id; /* highest stream of the peer that was taken up */
+    uint32_t open_streams;
+    uint32_t waiting_requests;
+    size_t output_octets; /* built and not yet sent */
+    uint32_t encoder_table_octets;
+    uint32_t decoder_table_octets;
+    uint64_t frames_received;
+    uint64_t frames_sent;
+    uint64_t streams_opened;
+    uint32_t pending_settings; /* ours, unacknowledged */
+};
+HALO_API void halo_session_get_info(const halo_session *session, struct halo_session_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
