@@ -147,6 +147,7 @@ struct halo_session {
     uint8_t *spent_payload; /* what the last event may point to: freed by settle */
     uint8_t *spent_block;
     struct list_link kept;  /* slices of received data that the application holds */
+    uint32_t kept_count;
 
     /* Windows of the connection. */
     struct receive_window receive;
@@ -192,6 +193,7 @@ struct halo_session {
      * then pumps at the end of the batch. NULL for sessions that are driven by hand. */
     void (*wake)(struct halo_session *session);
     void *driver; /* whose session it is (core/conn) */
+    const struct halo_session_callbacks *callbacks;
 
     void (*on_frame)(struct halo_session *session, int sent, const char *line, void *user_data);
 

@@ -77,6 +77,7 @@ static void kept_release(struct halo_buffer *buffer)
     if (kept->session != NULL) {
         struct halo_stream *stream = stream_store_find(&kept->session->store, kept->stream_id);
 
+        kept->session->kept_count--;
         if (kept->session->manual_credit && stream != NULL) {
             stream->unconsumed += kept->len;
         } else {
@@ -110,6 +111,7 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
     };
     buffer_init(&kept->buffer, kept_release);
     list_push_back(&session->kept, &kept->kept);
+    session->kept_count++;
     if (copied) {
         memcpy(kept + 1, session->lent_data, session->lent_len);
         *slice = slice_of(&kept->buffer, (const uint8_t *)(kept + 1), session->lent_len);

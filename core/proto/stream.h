@@ -83,6 +83,7 @@ struct halo_stream {
     uint8_t information_responses;
     struct halo_session *session;
     void *user_data;
+    const struct halo_stream_callbacks *callbacks; /* of a stream on a loop (core/conn) */
 
     struct list_link all;    /* session->streams */
     struct list_link queue;  /* of the scheduler: ready, blocked or waiting; else by itself */

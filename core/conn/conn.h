@@ -1,0 +1,140 @@
+/*
+ * One connection: a socket, perhaps TLS, and a protocol, and the pump between them.
+ *
+ *     received octets -> [transport.feed, read] -> protocol.receive -> callbacks
+ *     end of the batch: protocol.dispatch, protocol.pull -> [transport.write, output] -> one send
+ *     send completed  -> sent -> what waits next
+ *
+ * The protocol is an HTTP/2 session (conn_session.c); whatever else speaks over a connection takes its
+ * place behind the same few functions.
+ *
+ * A connection has one life and one end:
+ *
+ *     HANDSHAKE -> OPEN -> FLUSHING -> LINGERING -> CLOSING -> gone
+ *
+ *   HANDSHAKE  TLS is not through yet; there is no protocol
+ *   OPEN       octets go both ways
+ *   FLUSHING   the protocol is over: what it left is sent, then close_notify and the end of the socket
+ *   LINGERING  our end is sent; input is dropped until the peer's end, so that it can read our last
+ *              words before the socket is closed under it
+ *   CLOSING    operations are called off; when the last has completed the descriptor is closed, the owner
+ *              is told, and the memory is freed
+ */
+#ifndef HALO_CORE_CONN_CONN_H
+#define HALO_CORE_CONN_CONN_H
+
+#include <halo/connection.h>
+
+#include "core/conn/transport.h"
+#include "core/io/loop.h"
+#include "core/io/sock.h"
+#include "core/proto/session.h"
+
+enum conn_phase {
+    CONN_HANDSHAKE,
+    CONN_OPEN,
+    CONN_FLUSHING,
+    CONN_LINGERING,
+    CONN_CLOSING,
+};
+
+struct conn;
+
+struct protocol_ops {
+    /* Takes the slice and tells the user what it means. */
+    void (*receive)(struct conn *conn, halo_slice *slice);
+    /* No more will come. `error` NULL: an orderly end. */
+    void (*receive_end)(struct conn *conn, const struct halo_error *error);
+    /* Tells the user what calls and time have led to. */
+    void (*dispatch)(struct conn *conn);
+    int (*pull)(struct conn *conn, struct iovec *iov, int max, size_t limit);
+    void (*sent)(struct conn *conn, size_t len);
+    bool (*wants_receive)(const struct conn *conn);
+    /* Received buffers that the user holds on to. */
+    uint32_t (*held)(const struct conn *conn);
+    uint64_t (*next_timeout)(const struct conn *conn);
+    void (*tick)(struct conn *conn, uint64_t now_ns);
+    /* Everything was told; conn->error says why. */
+    bool (*over)(const struct conn *conn);
+    /* The last call: tells the user of the end and frees the machine. */
+    void (*close)(struct conn *conn);
+};
+
+/* Who has connections: a worker of a server, a client. */
+struct conn_owner {
+    /* The connection is ready for a protocol (after the TLS handshake): conn_set_session(). */
+    void (*on_open)(struct conn *conn);
+    /* A stream that the peer opened. */
+    void (*on_stream)(struct conn *conn, halo_stream *stream, halo_header_list headers,
+                      unsigned flags);
+    /* The connection is gone; conn->error says why. Called after the protocol's close, and last. */
+    void (*on_closed)(struct conn *conn);
+};
+
+struct conn_options {
+    uint64_t handshake_timeout_ns; /* 0: none */
+    uint64_t send_timeout_ns;      /* 0: none */
+};
+
+struct conn {
+    struct halo_loop *loop;
+    const struct conn_owner *owner;
+    void *owner_data;
+    struct list_link owned; /* the owner's list */
+    struct transport *transport; /* NULL: no TLS */
+    const struct protocol_ops *protocol; /* NULL: none yet */
+    struct halo_session *session;
+    int fd;
+    uint8_t phase; /* enum conn_phase */
+    bool receive_ended;
+    bool receive_paused;
+    bool broken;      /* the socket failed: nothing can be sent */
+    bool shut_down;   /* close_notify was queued */
+    bool over_told;   /* SESSION_CLOSED was dispatched */
+    struct io_receiver receiver;
+    struct io_sender sender;
+    struct loop_deferred flush;
+    struct timer timer;
+    uint64_t phase_deadline_ns; /* of the handshake, of lingering */
+    uint64_t send_deadline_ns;
+    uint64_t send_timeout_ns;
+    uint32_t linger_left; /* octets that may still come while lingering */
+    struct halo_error error;
+};
+
+/* What all connections of a loop share; made with the first. NULL when memory is out. */
+struct conn_env {
+    struct proto_env proto;
+    struct slab conns;
+};
+struct conn_env *conn_env_of(struct halo_loop *loop);
+
+/* Takes the descriptor and the transport (on failure too: NULL is returned when memory is out). Then conn_start(). */
+struct conn *conn_new(struct halo_loop *loop, int fd, struct transport *transport,
+                      const struct conn_owner *owner, void *owner_data,
+                      const struct conn_options *options);
+void conn_start(struct conn *conn);
+/* Gives the open connection its session, which is taken. */
+void conn_set_session(struct conn *conn, struct halo_session *session);
+/* Ends the connection at once: no more octets in either direction but an alert. */
+void conn_abort(struct conn *conn, const struct halo_error *error);
+/* Ends a connection that got no protocol: what TLS has to say is said. */
+void conn_refuse(struct conn *conn, const struct halo_error *error);
+
+/* ---- between conn.c, conn_close.c and conn_session.c -------------------------------------------------- */
+
+/* Has the pump run at the end of the batch. */
+static inline void conn_wake(struct conn *conn)
+{
+    loop_defer(conn->loop, &conn->flush);
+}
+
+/* Goes on with the end when the phase allows. Frees the connection in the end: the last call. */
+void conn_advance_end(struct conn *conn);
+/* From here on only the end matters. `broken`: nothing can be sent any more. */
+void conn_begin_end(struct conn *conn, bool broken);
+void conn_drop_input(struct conn *conn, size_t len);
+
+extern const struct protocol_ops session_protocol;
+
+#endif
