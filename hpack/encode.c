@@ -37,8 +37,8 @@ enum {
 
     /* Shorter secrets can be guessed, value by value, by watching the table (section 7.1.3). */
     COOKIE_INDEXED_MIN = 20,
-    /* Length of a string up to which its coded length fits in one octet whatever it holds. */
-    STRING_SHORT_MAX = 127,
+    /* The longest string whose length takes one octet, coded or not. */
+    STRING_SHORT_MAX = 126,
     STRING_HUFFMAN_MIN = 3, /* shorter ones cannot become shorter */
 };
 
@@ -91,16 +91,23 @@ static uint8_t *encode_raw_string(uint8_t *out, halo_bytes string)
     return out + string.len;
 }
 
-/* Longer than STRING_SHORT_MAX: how many octets the length takes is known only after counting. */
+/* Longer than STRING_SHORT_MAX: the coded length, and so how many octets it takes itself, is known
+ * only afterwards. Text shrinks by about a quarter; if the guess was wrong, the code is moved. */
 static uint8_t *encode_long_string(uint8_t *out, halo_bytes string)
 {
-    const uint8_t *in = (const uint8_t *)string.data;
-    size_t coded_len = hpack_huffman_encoded_len(in, string.len);
-    if (coded_len >= string.len) {
+    uint8_t *guess = hpack_integer_encode(out, HUFFMAN, STRING_BITS, string.len - string.len / 4);
+    uint8_t *end =
+        hpack_huffman_encode_shorter(guess, (const uint8_t *)string.data, string.len);
+    if (end == NULL) {
         return encode_raw_string(out, string);
     }
-    out = hpack_integer_encode(out, HUFFMAN, STRING_BITS, coded_len);
-    return hpack_huffman_encode(out, in, string.len);
+    size_t coded_len = (size_t)(end - guess);
+    uint8_t *start = hpack_integer_encode(out, HUFFMAN, STRING_BITS, coded_len);
+    if (start != guess) {
+        /* A length octet may have been written over the code's first octet. */
+        return encode_long_string_again(out, string, coded_len);
+    }
+    return end;
 }
 
 /* A short string is coded behind its length octet without counting first. */

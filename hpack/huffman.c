@@ -21,12 +21,12 @@
 /* ---- decoding ---------------------------------------------------------------------------- */
 
 enum {
-    STEPS_PER_REFILL = 4,
+    SYMBOLS_PER_LOAD = 8, /* four lookups of at most two */
     PADDING_MAX = 7, /* RFC 7541 section 5.2: more is an error */
     SYMBOL_NONE = -1,
 };
 
-/* Input; `left` of the bits, from the top, are valid, the others are 0 or repeat what follows. */
+/* Input. `left` bits, from the top of `bits`, are valid; below them are zeros or what follows. */
 struct source {
     const uint8_t *in;
     const uint8_t *end;
@@ -75,8 +75,8 @@ static int32_t take_symbol(struct source *source)
 {
     refill(source);
     uint32_t step = steps[source->bits >> (64 - STEP_BITS)];
-    uint32_t length = step >> 24 & 0x3f;
-    int32_t symbol = (int32_t)(step >> 8 & 0xff);
+    int32_t symbol = (int32_t)(step & 0xff);
+    uint32_t length = code_lengths[symbol];
     if (HPACK_UNLIKELY(step == 0)) {
         symbol = find_long_symbol(source->bits, &length);
     }
@@ -88,55 +88,81 @@ static int32_t take_symbol(struct source *source)
 }
 
 /* Where take_symbol() found none, the rest must be padding: the beginning of EOS. */
-static bool is_padding(const struct source *source)
+static inline bool is_padding(const struct source *source)
 {
     return source->left <= PADDING_MAX &&
            (source->left == 0 ||
             source->bits >> (64 - source->left) == (1u << source->left) - 1);
 }
 
-/* Decodes in long strides while input and output have room for them. Returns the end. */
-static uint8_t *decode_strides(struct source *source, uint8_t *at, const uint8_t *end)
+/* One lookup: at most two symbols, of which both places are written. *used grows by the number of
+ * bits in its low octet; above that is waste. */
+static inline uint32_t decode_step(uint64_t *bits, uint32_t *used, uint8_t **at)
 {
-    struct source from = *source;
-    for (;;) {
-        refill(&from);
-        if (from.left < STEPS_PER_REFILL * STEP_BITS || end - at < 2 * STEPS_PER_REFILL) {
-            break;
-        }
-        for (int i = 0; i < STEPS_PER_REFILL; i++) {
-            uint32_t step = steps[from.bits >> (64 - STEP_BITS)];
-            if (HPACK_UNLIKELY(step == 0)) {
-                uint32_t length;
-                int32_t symbol = find_long_symbol(from.bits, &length);
-                if (length > from.left) {
+    uint32_t step = steps[*bits >> (64 - STEP_BITS)];
+    hpack_store16_le(*at, (uint16_t)step);
+    *at += step >> 24;
+    step >>= 16;
+    *bits <<= step & 0x3f;
+    *used += step;
+    return step;
+}
+
+/* Decodes in long strides, four lookups per load, while input and output have room for them. A
+ * longer code makes lookups that yield and use nothing, which is noticed behind the fourth. */
+static inline uint8_t *decode_strides(struct source *source, uint8_t *at, const uint8_t *end)
+{
+    if (source->end - source->in < 8 || end - at < SYMBOLS_PER_LOAD) {
+        return at;
+    }
+    const uint8_t *in = source->in;
+    const uint8_t *in_last = source->end - 8;
+    const uint8_t *out_last = end - SYMBOLS_PER_LOAD;
+    uint32_t used = 0; /* bits of the octet at `in` */
+    do {
+        uint64_t bits = hpack_load64_be(in) << used;
+        decode_step(&bits, &used, &at);
+        decode_step(&bits, &used, &at);
+        decode_step(&bits, &used, &at);
+        uint32_t step = decode_step(&bits, &used, &at);
+        used &= 0xff;
+        if (HPACK_UNLIKELY(step == 0)) {
+            uint32_t length;
+            int32_t symbol = find_long_symbol(bits, &length);
+            if (used + length <= 64) {
+                if (symbol == SYMBOL_NONE || at == end) {
                     break;
                 }
-                if (symbol == SYMBOL_NONE) {
-                    goto out;
-                }
                 *at++ = (uint8_t)symbol;
-                consume(&from, length);
-                break;
+                used += length;
             }
-            at[0] = (uint8_t)(step >> 8);
-            at[1] = (uint8_t)(step >> 16);
-            at += step >> 30;
-            consume(&from, step & 0xff);
         }
+        in += used / 8;
+        used %= 8;
+    } while (in <= in_last && at <= out_last);
+    source->in = in + used / 8;
+    used %= 8;
+    if (used > 0) {
+        source->bits = (uint64_t)*source->in++ << (56 + used);
+        source->left = 8 - used;
     }
-    while (from.left >= STEP_BITS && end - at >= 2) {
-        uint32_t step = steps[from.bits >> (64 - STEP_BITS)];
-        if (step == 0) {
+    return at;
+}
+
+/* Decodes what one refill yields near the end, by lookups whose bits are all there. */
+static inline uint8_t *decode_rest(struct source *source, uint8_t *at, const uint8_t *end)
+{
+    refill(source);
+    while (end - at >= 2) {
+        uint32_t step = steps[source->bits >> (64 - STEP_BITS)];
+        uint32_t num_bits = step >> 16 & 0xff;
+        if (step == 0 || num_bits > source->left) {
             break;
         }
-        at[0] = (uint8_t)(step >> 8);
-        at[1] = (uint8_t)(step >> 16);
-        at += step >> 30;
-        consume(&from, step & 0xff);
+        hpack_store16_le(at, (uint16_t)step);
+        at += step >> 24;
+        consume(source, num_bits);
     }
-out:
-    *source = from;
     return at;
 }
 
@@ -146,6 +172,7 @@ int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t
     struct source source = { .in = in, .end = in + len };
     const uint8_t *end = out + cap;
     uint8_t *at = decode_strides(&source, out, end);
+    at = decode_rest(&source, at, end);
     *too_long = false;
     for (;;) {
         int32_t symbol = take_symbol(&source);
@@ -184,8 +211,9 @@ struct pending {
 
 static inline void append_symbol(struct pending *pending, uint8_t symbol)
 {
-    pending->bits = pending->bits << code_lengths[symbol] | codes[symbol];
-    pending->count += code_lengths[symbol];
+    uint32_t length = code_lengths[symbol];
+    pending->bits = pending->bits << length | codes[symbol];
+    pending->count += length;
 }
 
 /* Writes all whole octets, one by one. */
@@ -198,13 +226,25 @@ static inline uint8_t *put_octets(struct pending *pending, uint8_t *out)
     return out;
 }
 
+/* Symbols of any length, one by one. */
+static __attribute__((noinline)) uint8_t *encode_slowly(struct pending *pending, uint8_t *out,
+                                                        const uint8_t *in, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        append_symbol(pending, in[i]);
+        out = put_octets(pending, out);
+    }
+    return out;
+}
+
 /* NULL when the output passes `limit`, which is looked at every eight symbols. */
 static inline uint8_t *encode_until(uint8_t *out, const uint8_t *limit, const uint8_t *in,
                                     size_t len)
 {
     struct pending pending = { 0, 0 };
-    while (len >= SYMBOLS_PER_STORE) {
+    for (; len >= SYMBOLS_PER_STORE; len -= SYMBOLS_PER_STORE) {
         struct pending next = pending;
+        HPACK_UNROLL(8)
         for (int i = 0; i < SYMBOLS_PER_STORE; i++) {
             append_symbol(&next, in[i]);
         }
@@ -214,13 +254,11 @@ static inline uint8_t *encode_until(uint8_t *out, const uint8_t *limit, const ui
             next.count %= 8;
             pending = next;
         } else {
-            for (int i = 0; i < SYMBOLS_PER_STORE; i++) {
-                append_symbol(&pending, in[i]);
-                out = put_octets(&pending, out);
-            }
+            struct pending slow = pending;
+            out = encode_slowly(&slow, out, in, SYMBOLS_PER_STORE);
+            pending = slow;
         }
         in += SYMBOLS_PER_STORE;
-        len -= SYMBOLS_PER_STORE;
         if (out > limit) {
             return NULL;
         }

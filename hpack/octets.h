@@ -22,6 +22,14 @@
 #define HPACK_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define HPACK_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* In front of a loop with a constant number of rounds. */
+#if defined(__clang__)
+#define HPACK_UNROLL(rounds) _Pragma("clang loop unroll(full)")
+#else
+#define HPACK_PRAGMA(text)   _Pragma(#text)
+#define HPACK_UNROLL(rounds) HPACK_PRAGMA(GCC unroll rounds)
+#endif
+
 static inline uint32_t hpack_load32(const void *at)
 {
     uint32_t word;
@@ -68,6 +76,14 @@ static inline void hpack_store64_be(void *at, uint64_t word)
 {
 #if __BYTE_ORDER__ != __ORDER_BIG_ENDIAN__
     word = __builtin_bswap64(word);
+#endif
+    memcpy(at, &word, sizeof(word));
+}
+
+static inline void hpack_store16_le(void *at, uint16_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap16(word);
 #endif
     memcpy(at, &word, sizeof(word));
 }

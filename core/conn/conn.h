@@ -100,6 +100,7 @@ struct conn {
     uint64_t send_timeout_ns;
     uint32_t linger_left; /* octets that may still come while lingering */
     struct halo_error error;
+    struct io_address peer; /* where the owner wants it; else empty */
 };
 
 /* What all connections of a loop share; made with the first. NULL when memory is out. */

@@ -64,9 +64,8 @@ def step_entry(codes, bits):
     left = STEP_BITS - LENGTHS[first]
     second = match(codes, bits & ((1 << left) - 1), left)
     if second is None:
-        return LENGTHS[first] | first << 8 | LENGTHS[first] << 24 | 1 << 30
-    used = LENGTHS[first] + LENGTHS[second]
-    return used | first << 8 | second << 16 | LENGTHS[first] << 24 | 2 << 30
+        return first | LENGTHS[first] << 16 | 1 << 24
+    return first | second << 8 | (LENGTHS[first] + LENGTHS[second]) << 16 | 2 << 24
 
 
 def main():
@@ -80,9 +79,8 @@ def main():
     rows(LENGTHS[:EOS], "%d", 16)
     print("};\n")
 
-    print("/* What the next STEP_BITS bits hold: bits 0-7 the bits used, 8-15 the first symbol,")
-    print(" * 16-23 the second, 24-29 the bits of the first, 30-31 the number of symbols. 0: the")
-    print(" * code is longer. */")
+    print("/* What the next STEP_BITS bits hold: bits 0-7 the first symbol, 8-15 the second, 16-23")
+    print(" * the bits that they take, 24-31 the number of symbols. 0: the code is longer. */")
     print("enum { STEP_BITS = %d };\n" % STEP_BITS)
     print("static const uint32_t steps[1 << STEP_BITS] = {")
     rows([step_entry(codes, bits) for bits in range(1 << STEP_BITS)], "0x%08x", 8)

@@ -1,0 +1,18 @@
+/* What of <halo/tls.h> is the same with and without TLS. */
+#include <halo/tls.h>
+
+#include "core/base/base.h"
+
+void halo_tls_options_init_sized(struct halo_tls_options *options, size_t struct_size)
+{
+    struct halo_tls_options defaults = {
+        .struct_size = struct_size,
+        .version_min = HALO_TLS_1_2,
+        .version_max = HALO_TLS_1_3,
+        .alpn = HALO_TLS_ALPN_H2,
+    };
+
+    /* The caller's struct may be older (shorter) or newer (longer) than ours. */
+    memset(options, 0, struct_size);
+    memcpy(options, &defaults, min_size(struct_size, sizeof(defaults)));
+}

@@ -1,0 +1,53 @@
+/*
+ * The internal door to TLS: how server and client get a transport (core/conn/transport.h).
+ *
+ * A transport belongs to one thread. It may be made for every accepted connection at once: the costly
+ * part of its state comes into being only when a complete and valid ClientHello has arrived.
+ */
+#ifndef HALO_TLS_TLS_H
+#define HALO_TLS_TLS_H
+
+#include <halo/tls.h>
+
+#include "core/conn/transport.h"
+
+/* Makes a transport in the role of `context`, of which it takes a reference of its own.
+ *   server_name  clients: the host of the URL, a name or an IP literal without brackets. Names are sent as SNI,
+ *                and the certificate must be for them. Copied. Servers: NULL.
+ *   now_ns       a clock that the caller keeps up to date (the loop's time in nanoseconds), for the size of
+ *                records after a pause and for the rate of key updates. It must outlive the transport. NULL: time
+ *                stands still.
+ * A client's first flight is in output() at once. Returns NULL when memory is out, or when halo was built
+ * without TLS (then no context exists either). What else goes wrong is told by the transport's state. */
+struct transport *tls_transport_new(struct memory *memory, halo_tls_context *context,
+                                    const char *server_name, const uint64_t *now_ns) HALO_MUST_USE;
+
+/* Facts about a connection, for getters. Valid as long as the transport. */
+struct tls_facts {
+    const char *version;         /* "TLSv1.3", "" before the handshake is done */
+    const char *cipher;          /* "TLS_AES_128_GCM_SHA256", "" before */
+    const char *server_name;     /* what the client asked for (SNI), "" for none */
+    halo_bytes peer_certificate; /* DER; empty when there is none or it is not kept */
+};
+void tls_transport_facts(const struct transport *transport, struct tls_facts *facts);
+
+/* Gives back what the TLS library caches for this thread. To be called at the end of each thread
+ * that used transports; threads that forget it are cleaned up after when they end. */
+void tls_thread_exit(void);
+
+/* Heap memory that the TLS library holds through halo's allocator on this thread: for tests and
+ * statistics. 0 with -Dwolfssl=system. */
+struct tls_heap {
+    size_t live;     /* octets in use (as asked for), all threads */
+    size_t blocks;   /* blocks in use, all threads */
+    size_t mallocs;  /* calls of malloc by this thread */
+    size_t cached;   /* octets in this thread's cache */
+    size_t in_place; /* records that this thread built where they are sent from */
+};
+void tls_heap_read(struct tls_heap *heap);
+
+/* Tests: the n-th allocation of the TLS library from now on fails (1: the next), and all after it when
+ * `forever`. 0: none. This thread only. */
+void tls_heap_fail(size_t n, bool forever);
+
+#endif
