@@ -7,8 +7,8 @@
 #include "server/server.h"
 
 enum {
-    /* Unsent octets in the kernel beyond which a socket does not count as writable: what is not in the kernel can still
-     * be overtaken by something more urgent. */
+    /* Unsent octets in the kernel beyond which a socket does not count as writable: what is not in
+     * the kernel can still be overtaken by something more urgent. */
     NOT_SENT_LOWAT = 128 * 1024,
 };
 
@@ -72,7 +72,7 @@ static int listen_failed(struct halo_server *server, const char *text, int error
 
 int halo_server_listen(halo_server *server, const char *address, halo_tls_context *tls)
 {
-    struct listener listener = {.fd = -1};
+    struct listener listener = { .fd = -1 };
     struct listener *more;
 
     if (server->workers != NULL) {

@@ -13,7 +13,7 @@ enum {
     BACKLOG = 4096,
 };
 
-/* ---- options ------------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------- */
 
 void halo_server_options_init_sized(struct halo_server_options *options, size_t struct_size)
 {
@@ -42,7 +42,7 @@ static uint32_t connection_limit(uint32_t asked)
     return asked;
 }
 
-/* ---- making -------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------- */
 
 /* A session with these options must be possible: found out now, not with the first connection. */
 static int check_session_options(const struct halo_session_options *options)
@@ -76,11 +76,10 @@ int halo_server_new(halo_server **server, halo_loop *loop,
     halo_server_options_init(&made->options);
     memcpy(&made->options, options, min_size(options->struct_size, sizeof(made->options)));
     made->options.max_connections = connection_limit(made->options.max_connections);
-    made->options.session.allocator = (halo_allocator){0};
+    made->options.session.allocator = (halo_allocator){ 0 };
     HALO_ASSERT(pthread_mutex_init(&made->mutex, NULL) == 0);
     HALO_ASSERT(pthread_cond_init(&made->started, NULL) == 0);
-    if (made->options.max_connections == 0 ||
-        check_session_options(&made->options.session) != 0) {
+    if (made->options.max_connections == 0 || check_session_options(&made->options.session) != 0) {
         int status = made->options.max_connections == 0
                          ? HALO_E_INVALID_ARGUMENT
                          : check_session_options(&made->options.session);
@@ -126,7 +125,7 @@ uint32_t halo_server_connections(const halo_server *server)
     return sum;
 }
 
-/* ---- start and end --------------------------------------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------------------- */
 
 static void tell_closed(struct halo_server *server)
 {

@@ -6,8 +6,8 @@
  *   worker.c    one loop's part: accepting, its connections, its end
  *   thread.c    workers on threads of their own
  *
- * With workers = 0 there is one worker, on the caller's loop. Workers share nothing but what is read-only after the start
- * (options, addresses, TLS contexts) and the count of their connections.
+ * With workers = 0 there is one worker, on the caller's loop. Workers share nothing but what is
+ * read-only after the start (options, addresses, TLS contexts) and the count of their connections.
  */
 #ifndef HALO_SERVER_SERVER_H
 #define HALO_SERVER_SERVER_H
@@ -22,14 +22,14 @@
 struct listener {
     struct io_address address; /* with its real port */
     halo_tls_context *tls;     /* NULL: none; one reference */
-    int fd;                    /* bound by halo_server_listen, for the first worker; -1: given away */
+    int fd; /* bound by halo_server_listen, for the first worker; -1: given away */
 };
 
 struct server_worker {
     struct halo_server *server;
     struct halo_loop *loop;
     uint32_t index;
-    uint32_t connections; /* atomic for writers on this thread, readers anywhere */
+    uint32_t connections;          /* atomic for writers on this thread, readers anywhere */
     struct io_acceptor *acceptors; /* one per listener */
     struct list_link conns;        /* struct conn by `owned` */
     struct loop_handle handle;
@@ -37,9 +37,9 @@ struct server_worker {
     bool aborting;
     bool paused; /* at the limit of connections */
     bool done;
-    struct loop_posted close_post;   /* the order to close, from any thread */
+    struct loop_posted close_post; /* the order to close, from any thread */
     struct loop_posted destroy_post;
-    struct loop_posted exit_post;    /* to the server's loop: this worker is gone */
+    struct loop_posted exit_post; /* to the server's loop: this worker is gone */
 
     /* Workers on threads. */
     pthread_t thread;
@@ -61,35 +61,36 @@ struct halo_server {
     bool closed;
     uint32_t close_asked;   /* atomic */
     uint32_t destroy_asked; /* atomic */
-    pthread_mutex_t mutex; /* of the two below */
+    pthread_mutex_t mutex;  /* of the two below */
     pthread_cond_t started;
     char error[640];
 };
 
-/* ---- listener.c --------------------------------------------------------------------------------------- */
+/* ---- listener.c ------------------------------------------------------------------------ */
 
-/* Binds and listens; the socket's descriptor is counted in `loop`. Returns it, or a negative errno. */
+/* Binds and listens; the socket's descriptor is counted in `loop`. Returns it, or a negative
+ * errno. */
 int listener_open(struct halo_server *server, struct halo_loop *loop,
                   const struct io_address *address);
 
-/* ---- worker.c ----------------------------------------------------------------------------------------- */
+/* ---- worker.c -------------------------------------------------------------------------- */
 
-/* Opens the worker's sockets and accepts from its loop's next turn on. 0 or HALO_E_*; server->error or `error` has
- * the sentence. */
+/* Opens the worker's sockets and accepts from its loop's next turn on. 0 or HALO_E_*; server->error
+ * or `error` has the sentence. */
 int worker_open(struct server_worker *worker, char *error, size_t error_size);
 /* Graceful end, or immediate. On the worker's thread. */
 void worker_close(struct server_worker *worker, bool abort);
 /* Frees what worker_open made. */
 void worker_fini(struct server_worker *worker);
 
-/* ---- thread.c ----------------------------------------------------------------------------------------- */
+/* ---- thread.c -------------------------------------------------------------------------- */
 
 /* Starts the thread and waits until its loop runs. */
 int worker_start_thread(struct server_worker *worker);
 /* Waits for a thread that is ending. */
 void worker_join(struct server_worker *worker);
 
-/* ---- server.c ----------------------------------------------------------------------------------------- */
+/* ---- server.c -------------------------------------------------------------------------- */
 
 /* The worker has no connections and no sockets any more. On its thread. */
 void server_worker_done(struct server_worker *worker);

@@ -1,6 +1,6 @@
 /*
- * Workers on threads of their own: each makes its loop, runs it until its last connection is gone, and says
- * so to the server's loop.
+ * Workers on threads of their own: each makes its loop, runs it until its last connection is gone,
+ * and says so to the server's loop.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * One loop's part of a server: it accepts, owns its connections, and ends when it is told to and the last
- * of them is gone.
+ * One loop's part of a server: it accepts, owns its connections, and ends when it is told to and
+ * the last of them is gone.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "server/server.h"
 #include "tls/tls.h"
 
-/* ---- connections ----------------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------- */
 
 static struct server_worker *worker_of(const struct conn *conn)
 {
@@ -82,7 +82,7 @@ static void on_open(struct conn *conn)
 {
     struct server_worker *worker = worker_of(conn);
     const struct halo_server_options *options = &worker->server->options;
-    struct halo_error refused = {.status = HALO_E_ALPN, .origin = HALO_ORIGIN_REMOTE};
+    struct halo_error refused = { .status = HALO_E_ALPN, .origin = HALO_ORIGIN_REMOTE };
     struct conn_env *env = conn_env_of(conn->loop);
     struct halo_session *session;
     int status;
@@ -94,8 +94,9 @@ static void on_open(struct conn *conn)
     }
     status = session_new_in(&session, &env->proto, &options->session, loop_now_ns(conn->loop));
     if (status != 0) {
-        refused = (struct halo_error){
-            .status = status, .origin = HALO_ORIGIN_SYSTEM, .reason = "out of memory"};
+        refused = (struct halo_error){ .status = status,
+                                       .origin = HALO_ORIGIN_SYSTEM,
+                                       .reason = "out of memory" };
         conn_refuse(conn, &refused);
         return;
     }
@@ -151,14 +152,14 @@ static void take_connection(struct server_worker *worker, int fd, uint32_t liste
         .send_timeout_ns = (uint64_t)options->send_timeout_ms * 1000000u,
     };
     struct transport *transport = NULL;
-    struct io_address peer = {0};
+    struct io_address peer = { 0 };
     struct conn *conn;
 
     if (options->on_connection != NULL || options->on_error != NULL) {
         char text[IO_ADDRESS_TEXT_MAX];
 
         if (io_address_peer(&peer, fd) != 0) {
-            peer = (struct io_address){0}; /* gone already: the first operation will say so */
+            peer = (struct io_address){ 0 }; /* gone already: the first operation will say so */
         }
         if (options->on_connection != NULL &&
             options->on_connection(io_address_format(&peer, text), options->user_data) != 0) {
@@ -183,7 +184,7 @@ static void take_connection(struct server_worker *worker, int fd, uint32_t liste
     conn_start(conn);
 }
 
-/* ---- handing connections to the least busy worker ---------------------------------------------------------- */
+/* ---- handing connections to the least busy worker -------------------------------------- */
 
 struct handed_over {
     struct loop_posted posted;
@@ -240,7 +241,7 @@ static bool hand_over(struct server_worker *worker, int fd, uint32_t listener)
     if (handed == NULL) {
         return false;
     }
-    *handed = (struct handed_over){.worker = least, .listener = listener, .fd = fd};
+    *handed = (struct handed_over){ .worker = least, .listener = listener, .fd = fd };
     /* The lock keeps the other worker's loop from going away under the post. */
     pthread_mutex_lock(&worker->server->mutex);
     if (least->done) {
@@ -255,7 +256,7 @@ static bool hand_over(struct server_worker *worker, int fd, uint32_t listener)
     return true;
 }
 
-/* ---- accepting ------------------------------------------------------------------------------------------------ */
+/* ---- accepting ------------------------------------------------------------------------- */
 
 static uint32_t listener_index(const struct io_acceptor *acceptor, struct server_worker **worker)
 {
@@ -307,7 +308,7 @@ static void on_accept_error(struct io_acceptor *acceptor, int error)
     }
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------ */
 
 static void on_abort(struct loop_handle *handle)
 {
@@ -371,7 +372,7 @@ int worker_open(struct server_worker *worker, char *error, size_t error_size)
 
 static void end_connection(struct conn *conn, bool abort)
 {
-    static const struct halo_error closed = {.reason = ""};
+    static const struct halo_error closed = { .reason = "" };
 
     if (conn->session != NULL && conn->phase == CONN_OPEN) {
         if (abort) {

@@ -2,7 +2,8 @@
  * The few words that all of halo's code uses: assertions, minimum and maximum, branch hints.
  *
  * HALO_ASSERT states an invariant of our own code and stays on in release builds: carrying on with
- * broken state would be worse than stopping. What a peer sends is never asserted; it becomes a fault.
+ * broken state would be worse than stopping. What a peer sends is never asserted; it becomes a
+ * fault.
  */
 #ifndef HALO_CORE_BASE_BASE_H
 #define HALO_CORE_BASE_BASE_H

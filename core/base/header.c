@@ -110,7 +110,7 @@ int halo_header_set_new(halo_header_set **set, const halo_header *fields, size_t
     return 0;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------ */
+/* ---- lists ----------------------------------------------------------------------------- */
 
 int halo_header_find(halo_header_list list, halo_bytes name, halo_bytes *value)
 {

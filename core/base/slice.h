@@ -1,6 +1,7 @@
 /*
- * Counted buffers. A halo_buffer is embedded in whatever holds the octets (a receive buffer, a block
- * of decrypted data, the application's memory); its release function runs when the last reference goes.
+ * Counted buffers. A halo_buffer is embedded in whatever holds the octets (a receive buffer, a
+ * block of decrypted data, the application's memory); its release function runs when the last
+ * reference goes.
  */
 #ifndef HALO_CORE_BASE_SLICE_H
 #define HALO_CORE_BASE_SLICE_H

@@ -1,11 +1,11 @@
 #include "core/conn/conn.h"
 
 enum {
-    /* What is built for one send, and encrypted ahead: enough to keep the socket busy, little enough to keep priorities
-     * effective and a stalled peer cheap. */
+    /* What is built for one send, and encrypted ahead: enough to keep the socket busy, little
+     * enough to keep priorities effective and a stalled peer cheap. */
     SEND_TARGET = IO_SEND_OCTETS_MAX,
-    /* Received buffers that the application may hold of one connection; beyond, octets are copied out, so that one slow
-     * reader cannot empty the ring for all. */
+    /* Received buffers that the application may hold of one connection; beyond, octets are copied
+     * out, so that one slow reader cannot empty the ring for all. */
     HELD_BUFFERS_MAX = 8,
 };
 
@@ -15,7 +15,7 @@ static void on_sent(struct io_sender *sender, int result);
 static void on_flush(struct loop_deferred *deferred);
 static void on_timer(struct timer *timer);
 
-/* ---- making ------------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------- */
 
 static void free_env(struct halo_loop *loop, void *data)
 {
@@ -114,7 +114,7 @@ void conn_set_session(struct conn *conn, struct halo_session *session)
     conn_wake(conn);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------- */
 
 static void transport_failed(struct conn *conn)
 {
@@ -135,7 +135,7 @@ static void pump_transport(struct conn *conn)
     struct transport *transport = conn->transport;
 
     for (;;) {
-        halo_slice plain = {0};
+        halo_slice plain = { 0 };
         enum transport_state state = transport->ops->read(transport, &plain);
 
         if (state == TRANSPORT_OPEN && conn->phase == CONN_HANDSHAKE) {
@@ -228,7 +228,7 @@ static void on_receive_end(struct io_receiver *receiver, int error)
     }
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------- */
 
 /* Encrypts what the protocol has to say, up to the target. */
 static void fill_transport(struct conn *conn)
@@ -298,13 +298,13 @@ static void on_sent(struct io_sender *sender, int result)
     }
 }
 
-/* ---- the end of the batch --------------------------------------------------------------------------------------- */
+/* ---- the end of the batch -------------------------------------------------------------- */
 
 /* Reading stops while answers are not read by the peer: TCP then holds it back. */
 static void control_receiving(struct conn *conn)
 {
-    bool wanted = conn->phase != CONN_OPEN || conn->protocol == NULL ||
-                  conn->protocol->wants_receive(conn);
+    bool wanted =
+        conn->phase != CONN_OPEN || conn->protocol == NULL || conn->protocol->wants_receive(conn);
 
     if (wanted == conn->receive_paused && !conn->receive_ended && conn->phase < CONN_CLOSING) {
         conn->receive_paused = !wanted;
@@ -324,7 +324,8 @@ static void arm_timer(struct conn *conn)
     if (conn->phase == CONN_OPEN && conn->protocol != NULL) {
         deadline = min_u64(deadline, conn->protocol->next_timeout(conn));
     }
-    if (deadline == UINT64_MAX || (timer_armed(&conn->timer) && conn->timer.deadline_ns <= deadline)) {
+    if (deadline == UINT64_MAX ||
+        (timer_armed(&conn->timer) && conn->timer.deadline_ns <= deadline)) {
         return;
     }
     timer_set(&conn->loop->timers, &conn->timer, deadline);
@@ -352,7 +353,7 @@ static void on_timer(struct timer *timer)
 {
     struct conn *conn = HALO_CONTAINER(timer, struct conn, timer);
     uint64_t now_ns = loop_now_ns(conn->loop);
-    struct halo_error late = {.status = HALO_E_TIMEOUT, .origin = HALO_ORIGIN_LIBRARY};
+    struct halo_error late = { .status = HALO_E_TIMEOUT, .origin = HALO_ORIGIN_LIBRARY };
 
     if (now_ns >= conn->phase_deadline_ns) {
         late.reason = "TLS handshake not complete in time";

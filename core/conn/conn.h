@@ -5,8 +5,8 @@
  *     end of the batch: protocol.dispatch, protocol.pull -> [transport.write, output] -> one send
  *     send completed  -> sent -> what waits next
  *
- * The protocol is an HTTP/2 session (conn_session.c); whatever else speaks over a connection takes its
- * place behind the same few functions.
+ * The protocol is an HTTP/2 session (conn_session.c); whatever else speaks over a connection takes
+ * its place behind the same few functions.
  *
  * A connection has one life and one end:
  *
@@ -80,17 +80,17 @@ struct conn {
     struct halo_loop *loop;
     const struct conn_owner *owner;
     void *owner_data;
-    struct list_link owned; /* the owner's list */
-    struct transport *transport; /* NULL: no TLS */
+    struct list_link owned;              /* the owner's list */
+    struct transport *transport;         /* NULL: no TLS */
     const struct protocol_ops *protocol; /* NULL: none yet */
     struct halo_session *session;
     int fd;
     uint8_t phase; /* enum conn_phase */
     bool receive_ended;
     bool receive_paused;
-    bool broken;      /* the socket failed: nothing can be sent */
-    bool shut_down;   /* close_notify was queued */
-    bool over_told;   /* SESSION_CLOSED was dispatched */
+    bool broken;    /* the socket failed: nothing can be sent */
+    bool shut_down; /* close_notify was queued */
+    bool over_told; /* SESSION_CLOSED was dispatched */
     struct io_receiver receiver;
     struct io_sender sender;
     struct loop_deferred flush;
@@ -110,7 +110,8 @@ struct conn_env {
 };
 struct conn_env *conn_env_of(struct halo_loop *loop);
 
-/* Takes the descriptor and the transport (on failure too: NULL is returned when memory is out). Then conn_start(). */
+/* Takes the descriptor and the transport (on failure too: NULL is returned when memory is out).
+ * Then conn_start(). */
 struct conn *conn_new(struct halo_loop *loop, int fd, struct transport *transport,
                       const struct conn_owner *owner, void *owner_data,
                       const struct conn_options *options);
@@ -122,7 +123,7 @@ void conn_abort(struct conn *conn, const struct halo_error *error);
 /* Ends a connection that got no protocol: what TLS has to say is said. */
 void conn_refuse(struct conn *conn, const struct halo_error *error);
 
-/* ---- between conn.c, conn_close.c and conn_session.c -------------------------------------------------- */
+/* ---- between conn.c, conn_close.c and conn_session.c ----------------------------------- */
 
 /* Has the pump run at the end of the batch. */
 static inline void conn_wake(struct conn *conn)

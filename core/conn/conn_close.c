@@ -1,7 +1,7 @@
 /*
- * The one way a connection ends (see the phases in conn.h). Whatever the cause, the protocol is told first, so
- * that every stream and then the session get their last callback; memory goes only when the kernel has let
- * go of the last operation.
+ * The one way a connection ends (see the phases in conn.h). Whatever the cause, the protocol is
+ * told first, so that every stream and then the session get their last callback; memory goes only
+ * when the kernel has let go of the last operation.
  */
 #include <sys/socket.h>
 

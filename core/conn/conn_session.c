@@ -1,13 +1,14 @@
 /*
- * The HTTP/2 session as the protocol of a connection: its events become the callbacks of <halo/connection.h>.
+ * The HTTP/2 session as the protocol of a connection: its events become the callbacks of
+ * <halo/connection.h>.
  */
 #include "core/conn/conn.h"
 
-/* ---- events -------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------- */
 
 static halo_header_list event_list(const struct halo_event *event)
 {
-    return (halo_header_list){event->u.headers.fields, event->u.headers.count};
+    return (halo_header_list){ event->u.headers.fields, event->u.headers.count };
 }
 
 static void tell_end(halo_stream *stream)
@@ -30,7 +31,8 @@ static void tell_data(const struct halo_event *event)
         }
         return;
     }
-    /* Nobody reads this body, and the response is complete: the peer need not send the rest (RFC 9113 8.1). */
+    /* Nobody reads this body, and the response is complete: the peer need not send the rest (RFC
+     * 9113 8.1). */
     if (stream->send_half == HALF_DONE && (event->flags & HALO_END_STREAM) == 0 &&
         (stream->flags & (STREAM_LOCAL | STREAM_CLOSED)) == 0) {
         halo_stream_reset(stream, HALO_NO_ERROR);
@@ -52,8 +54,8 @@ static void tell_stream(struct conn *conn, const struct halo_event *event)
         break;
     case HALO_EVENT_RESPONSE:
         if (callbacks != NULL && callbacks->on_response != NULL) {
-            callbacks->on_response(stream, event->u.headers.status, event_list(event),
-                                   event->flags, user_data);
+            callbacks->on_response(stream, event->u.headers.status, event_list(event), event->flags,
+                                   user_data);
         }
         break;
     case HALO_EVENT_INFORMATION:
@@ -128,7 +130,7 @@ static void tell_session(struct conn *conn, const struct halo_event *event)
     }
 }
 
-/* ---- the protocol ------------------------------------------------------------------------------------------------ */
+/* ---- the protocol ---------------------------------------------------------------------- */
 
 static void session_dispatch(struct conn *conn)
 {

@@ -1,9 +1,9 @@
 /*
  * The client: one connection to one origin, any number of requests on it at once.
  *
- * Connecting resolves the host name on a helper thread, tries the addresses of both families in turn (a second
- * attempt starts when the first has not succeeded within 250 ms), and does the TLS handshake. Requests may be made
- * before that is done: they wait.
+ * Connecting resolves the host name on a helper thread, tries the addresses of both families in
+ * turn (a second attempt starts when the first has not succeeded within 250 ms), and does the TLS
+ * handshake. Requests may be made before that is done: they wait.
  *
  *     halo_client_options_init(&options);
  *     options.url = "https://example.org/";
@@ -31,31 +31,34 @@ struct halo_url {
     uint16_t port;        /* 80 or 443 when none is written */
     halo_bytes path;      /* with query, without fragment; "/" when empty */
 };
-/* Takes a URL apart. Returns 0, HALO_E_UNSUPPORTED_PROTOCOL, HALO_E_BAD_AUTHORITY. Node: connect()'s authority. */
+/* Takes a URL apart. Returns 0, HALO_E_UNSUPPORTED_PROTOCOL, HALO_E_BAD_AUTHORITY. Node:
+ * connect()'s authority. */
 HALO_API int halo_url_parse(struct halo_url *url, const char *text);
 
 struct halo_client_options {
     size_t struct_size;
-    /* Where to: "http://127.0.0.1:8080" (h2c with prior knowledge) or "https://example.org". Path, query, fragment and
-     * userinfo are ignored. Borrowed for the call. */
+    /* Where to: "http://127.0.0.1:8080" (h2c with prior knowledge) or "https://example.org". Path,
+     * query, fragment and userinfo are ignored. Borrowed for the call. */
     const char *url;
-    /* For https: a client context, of which a reference is taken. NULL: one that trusts the system's certificates is
-     * made. */
+    /* For https: a client context, of which a reference is taken. NULL: one that trusts the
+     * system's certificates is made. */
     halo_tls_context *tls;
-    /* Connect to this address instead of the URL's host ("192.0.2.1:443", "[::1]:8443"); NULL: resolve the host. */
+    /* Connect to this address instead of the URL's host ("192.0.2.1:443", "[::1]:8443"); NULL:
+     * resolve the host. */
     const char *connect_to;
     /* Milliseconds for resolving and connecting, and for TLS; default 10000 each. 0: no limit. */
     uint32_t connect_timeout_ms;
     uint32_t handshake_timeout_ms;
-    /* Milliseconds in which the peer must take some octets when there are any to send; default 30000. */
+    /* Milliseconds in which the peer must take some octets when there are any to send; default
+     * 30000. */
     uint32_t send_timeout_ms;
     /* Options of the session. Role, allocator and user_data are set by the client. */
     struct halo_session_options session;
 
     /* The connection is up; `session` is valid until on_close. Node: 'connect'. */
     void (*on_connect)(halo_client *client, halo_session *session, void *user_data);
-    /* The end, once and last, after all streams were told. `error` NULL: in order. Free the client here or later.
-     * Node: 'error', 'close'. */
+    /* The end, once and last, after all streams were told. `error` NULL: in order. Free the client
+     * here or later. Node: 'error', 'close'. */
     void (*on_close)(halo_client *client, const struct halo_error *error, void *user_data);
     void *user_data;
 };
@@ -65,15 +68,16 @@ struct halo_client_options {
 HALO_API void halo_client_options_init_sized(struct halo_client_options *options,
                                              size_t struct_size);
 
-/* Starts to connect. Returns 0, HALO_E_UNSUPPORTED_PROTOCOL, HALO_E_BAD_AUTHORITY, HALO_E_NO_TLS, HALO_E_NOMEM,
- * HALO_E_INVALID_ARGUMENT, HALO_E_TLS (the default context cannot be made). What fails later is told by
- * on_close. */
+/* Starts to connect. Returns 0, HALO_E_UNSUPPORTED_PROTOCOL, HALO_E_BAD_AUTHORITY, HALO_E_NO_TLS,
+ * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_TLS (the default context cannot be made). What
+ * fails later is told by on_close. */
 HALO_API int halo_client_connect(halo_client **client, halo_loop *loop,
                                  const struct halo_client_options *options) HALO_MUST_USE;
 
-/* Makes a request. Scheme and authority that are empty are the URL's. Before the connection is up the request is
- * copied and waits; *stream is valid at once. Body and trailers are sent with the calls of <halo/stream.h>, also
- * before the connection is up. Errors as halo_session_request(). Node: request(). */
+/* Makes a request. Scheme and authority that are empty are the URL's. Before the connection is up
+ * the request is copied and waits; *stream is valid at once. Body and trailers are sent with the
+ * calls of <halo/stream.h>, also before the connection is up. Errors as halo_session_request().
+ * Node: request(). */
 HALO_API int halo_client_request(halo_client *client, const struct halo_request *request,
                                  unsigned flags, const struct halo_stream_callbacks *callbacks,
                                  void *user_data, halo_stream **stream);

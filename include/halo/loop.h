@@ -1,10 +1,10 @@
 /*
  * The event loop: one io_uring, run by one thread.
  *
- * All handles made on a loop (servers, clients, sessions, streams, timers) belong to the thread that
- * runs it and are used only there. From other threads, halo_loop_post() and halo_loop_stop() are the
- * only calls allowed. The ring is made inside halo_loop_run() by the thread that calls it; what is asked for
- * before (timers, listeners, connects) starts then.
+ * All handles made on a loop (servers, clients, sessions, streams, timers) belong to the thread
+ * that runs it and are used only there. From other threads, halo_loop_post() and halo_loop_stop()
+ * are the only calls allowed. The ring is made inside halo_loop_run() by the thread that calls it;
+ * what is asked for before (timers, listeners, connects) starts then.
  */
 #ifndef HALO_LOOP_H
 #define HALO_LOOP_H
@@ -37,8 +37,9 @@ HALO_API void halo_loop_options_init_sized(struct halo_loop_options *options, si
 HALO_API int halo_loop_new(halo_loop **loop, const struct halo_loop_options *options) HALO_MUST_USE;
 
 /* Runs the loop on the calling thread until halo_loop_stop(), or until no referenced handle, no
- * timer and no posted call is left. Returns 0; or HALO_E_IO_URING when the kernel gives no ring, with the
- * likely cause and the remedy in halo_loop_error(). May be called again after it returned. */
+ * timer and no posted call is left. Returns 0; or HALO_E_IO_URING when the kernel gives no ring,
+ * with the likely cause and the remedy in halo_loop_error(). May be called again after it
+ * returned. */
 HALO_API int halo_loop_run(halo_loop *loop) HALO_MUST_USE;
 
 /* Why halo_loop_run() failed: sentences for the user, owned by the loop; "" when it did not. */
@@ -52,16 +53,16 @@ HALO_API void halo_loop_stop(halo_loop *loop);
  * the loop is freed is made then, by halo_loop_free(). */
 HALO_API int halo_loop_post(halo_loop *loop, void (*call)(void *ctx), void *ctx) HALO_MUST_USE;
 
-/* Frees the loop. All handles made on it must be closed: their on_close has returned. Anything still
- * open is closed at once, without a graceful end. Not from within a callback of the loop. */
+/* Frees the loop. All handles made on it must be closed: their on_close has returned. Anything
+ * still open is closed at once, without a graceful end. Not from within a callback of the loop. */
 HALO_API void halo_loop_free(halo_loop *loop);
 
 /* The time of the loop: nanoseconds of the monotonic clock, read once a turn. */
 HALO_API uint64_t halo_loop_now_ns(const halo_loop *loop);
 
 /* Starts a timer: calls call(timer, ctx) once after delay_ms, then, when repeat_ms is not 0, every
- * repeat_ms. A one-shot timer is freed after its call; *timer may be NULL when it need not be stopped. A timer
- * keeps the loop running unless unref'ed. Returns 0 or HALO_E_NOMEM. */
+ * repeat_ms. A one-shot timer is freed after its call; *timer may be NULL when it need not be
+ * stopped. A timer keeps the loop running unless unref'ed. Returns 0 or HALO_E_NOMEM. */
 HALO_API int halo_timer_start(halo_timer **timer, halo_loop *loop, uint64_t delay_ms,
                               uint64_t repeat_ms, void (*call)(halo_timer *timer, void *ctx),
                               void *ctx) HALO_MUST_USE;

@@ -1,10 +1,10 @@
 /*
  * The server: listeners, workers, sessions, and responses from files.
  *
- * A server listens on any number of addresses, each with or without TLS. With workers = 0 it runs on the
- * caller's loop. With N workers it starts N threads, each with a loop and sockets of its own on the same
- * addresses (SO_REUSEPORT); callbacks then run on those threads at the same time, each session staying on
- * one.
+ * A server listens on any number of addresses, each with or without TLS. With workers = 0 it runs
+ * on the caller's loop. With N workers it starts N threads, each with a loop and sockets of its own
+ * on the same addresses (SO_REUSEPORT); callbacks then run on those threads at the same time, each
+ * session staying on one.
  *
  * Hello world:
  *
@@ -37,42 +37,46 @@ struct halo_server_options {
     size_t struct_size;
     /* Threads of their own: 0 (default) runs on the loop given to halo_server_new; at most 1024. */
     uint32_t workers;
-    /* With workers: hand each accepted connection to the worker with the fewest, instead of leaving the choice to the
-     * kernel's hash. For few and long connections. Default 0. */
+    /* With workers: hand each accepted connection to the worker with the fewest, instead of leaving
+     * the choice to the kernel's hash. For few and long connections. Default 0. */
     uint32_t balance;
-    /* Open connections per worker at most; further ones wait in the kernel. Default 65536, cut to what
-     * RLIMIT_NOFILE allows. */
+    /* Open connections per worker at most; further ones wait in the kernel. Default 65536, cut to
+     * what RLIMIT_NOFILE allows. */
     uint32_t max_connections;
     /* Milliseconds for the TLS handshake; default 10000. */
     uint32_t handshake_timeout_ms;
-    /* Milliseconds in which the peer must take some octets when there are any to send; default 30000. */
+    /* Milliseconds in which the peer must take some octets when there are any to send; default
+     * 30000. */
     uint32_t send_timeout_ms;
     /* Pending connections of each listener; default 4096, cut by net.core.somaxconn. */
     uint32_t backlog;
-    /* Options of every session. Role, allocator, user_data and on_frame are the server's business: on_frame is
-     * passed on, the others are set by it. */
+    /* Options of every session. Role, allocator, user_data and on_frame are the server's business:
+     * on_frame is passed on, the others are set by it. */
     struct halo_session_options session;
     /* Loops of the workers (workers > 0). */
     struct halo_loop_options loop;
 
-    /* A request. `headers` is borrowed during the callback (later: halo_stream_headers). `flags`: HALO_END_STREAM when
-     * it has no body. Respond now or later; to read the body or learn of the end, set callbacks with
-     * halo_stream_set_callbacks(). NULL: every request is answered 404. Node: 'stream', 'request'. */
+    /* A request. `headers` is borrowed during the callback (later: halo_stream_headers). `flags`:
+     * HALO_END_STREAM when it has no body. Respond now or later; to read the body or learn of the
+     * end, set callbacks with halo_stream_set_callbacks(). NULL: every request is answered 404.
+     * Node: 'stream', 'request'. */
     void (*on_stream)(halo_stream *stream, halo_header_list headers, unsigned flags,
                       void *user_data);
     /* A session came up (after the TLS handshake). Node: 'session'. */
     void (*on_session)(halo_session *session, void *user_data);
-    /* A connection was accepted; return 0 to take it, anything else to close it. `address` is the peer's as text. Node:
-     * 'connection'. */
+    /* A connection was accepted; return 0 to take it, anything else to close it. `address` is the
+     * peer's as text. Node: 'connection'. */
     int (*on_connection)(const char *address, void *user_data);
-    /* A connection ended before it became a session (TLS failed, not HTTP/2), or a session ended with an error. For logs;
-     * `address` is the peer's. Node: 'tlsClientError', 'sessionError', 'unknownProtocol'. */
+    /* A connection ended before it became a session (TLS failed, not HTTP/2), or a session ended
+     * with an error. For logs; `address` is the peer's. Node: 'tlsClientError', 'sessionError',
+     * 'unknownProtocol'. */
     void (*on_error)(const char *address, const struct halo_error *error, void *user_data);
-    /* On the worker's thread, before its first and after its last callback. `worker` counts from 0. */
-    void (*on_worker_start)(halo_server *server, uint32_t worker, halo_loop *loop,
-                            void *user_data);
+    /* On the worker's thread, before its first and after its last callback. `worker` counts from
+     * 0. */
+    void (*on_worker_start)(halo_server *server, uint32_t worker, halo_loop *loop, void *user_data);
     void (*on_worker_stop)(halo_server *server, uint32_t worker, halo_loop *loop, void *user_data);
-    /* The server is closed: its last callback, on the loop given to halo_server_new. Frees nothing. */
+    /* The server is closed: its last callback, on the loop given to halo_server_new. Frees
+     * nothing. */
     void (*on_close)(halo_server *server, void *user_data);
     void *user_data;
 };
@@ -82,16 +86,17 @@ struct halo_server_options {
 HALO_API void halo_server_options_init_sized(struct halo_server_options *options,
                                              size_t struct_size);
 
-/* Makes a server. `loop` runs it, or with workers just tells on_close; it must outlive the server. Options are
- * copied. Returns 0, HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE. */
+/* Makes a server. `loop` runs it, or with workers just tells on_close; it must outlive the server.
+ * Options are copied. Returns 0, HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT,
+ * HALO_E_INVALID_SETTING_VALUE. */
 HALO_API int halo_server_new(halo_server **server, halo_loop *loop,
                              const struct halo_server_options *options) HALO_MUST_USE;
 
-/* Adds an address: "127.0.0.1:8080", "[::1]:8443", ":8080" and "*:8080" for all addresses, port 0 for any
- * free one. `tls` NULL: HTTP/2 without TLS and with prior knowledge (h2c); else a server context, of which
- * a reference is taken. The address is bound at once, connections are accepted from halo_server_start on. Returns 0,
- * HALO_E_INVALID_ARGUMENT (cannot be parsed), HALO_E_IO (see halo_server_error), HALO_E_NO_TLS, HALO_E_WRONG_STATE
- * after start. Node: listen(). */
+/* Adds an address: "127.0.0.1:8080", "[::1]:8443", ":8080" and "*:8080" for all addresses, port 0
+ * for any free one. `tls` NULL: HTTP/2 without TLS and with prior knowledge (h2c); else a server
+ * context, of which a reference is taken. The address is bound at once, connections are accepted
+ * from halo_server_start on. Returns 0, HALO_E_INVALID_ARGUMENT (cannot be parsed), HALO_E_IO (see
+ * halo_server_error), HALO_E_NO_TLS, HALO_E_WRONG_STATE after start. Node: listen(). */
 HALO_API int halo_server_listen(halo_server *server, const char *address, halo_tls_context *tls);
 
 /* The address that the index-th listen call got, with its real port. Returns 0 and the text, or
@@ -99,15 +104,15 @@ HALO_API int halo_server_listen(halo_server *server, const char *address, halo_t
 HALO_API int halo_server_address(const halo_server *server, uint32_t index, char *text,
                                  size_t size);
 
-/* Accepts connections from now on; starts the workers and waits until each of them runs. Returns 0, HALO_E_IO_URING or
- * HALO_E_IO (see halo_server_error), HALO_E_NOMEM. */
+/* Accepts connections from now on; starts the workers and waits until each of them runs. Returns 0,
+ * HALO_E_IO_URING or HALO_E_IO (see halo_server_error), HALO_E_NOMEM. */
 HALO_API int halo_server_start(halo_server *server);
 
 /* Sentences about what failed last; "" when nothing did. */
 HALO_API const char *halo_server_error(const halo_server *server);
 
-/* Graceful end: no new connections; every session says GOAWAY, its open streams finish, at most the session's
- * drain_timeout_ms; then on_close. Any thread. Node: close(). */
+/* Graceful end: no new connections; every session says GOAWAY, its open streams finish, at most the
+ * session's drain_timeout_ms; then on_close. Any thread. Node: close(). */
 HALO_API void halo_server_close(halo_server *server);
 /* Immediate end: sessions are destroyed, then on_close. Any thread. */
 HALO_API void halo_server_destroy(halo_server *server);
@@ -117,7 +122,7 @@ HALO_API void halo_server_free(halo_server *server);
 /* Open connections, all workers. Any thread. */
 HALO_API uint32_t halo_server_connections(const halo_server *server);
 
-/* ---- files ------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------- */
 
 /* What is to be sent of a file. All zero but `length` = -1: all of it. */
 struct halo_file_options {
@@ -127,15 +132,16 @@ struct halo_file_options {
     int close_fd;   /* halo closes the descriptor when it is done with it, on failure too */
 };
 
-/* Server: sends headers and then what `fd` gives: a regular file, or a pipe or socket until its end. content-length is
- * added for regular files when `headers` has none. Read errors reset the stream with INTERNAL_ERROR. The
- * descriptor must stay open until the stream's on_close, unless close_fd is set; positions are halo's own, so it may
- * be used for several streams at once. `options` may be NULL. Errors: those of halo_stream_respond(),
- * HALO_E_SEND_FILE (a directory), HALO_E_SEND_FILE_NOSEEK, HALO_E_PAYLOAD_FORBIDDEN. Node: respondWithFD(). */
+/* Server: sends headers and then what `fd` gives: a regular file, or a pipe or socket until its
+ * end. content-length is added for regular files when `headers` has none. Read errors reset the
+ * stream with INTERNAL_ERROR. The descriptor must stay open until the stream's on_close, unless
+ * close_fd is set; positions are halo's own, so it may be used for several streams at once.
+ * `options` may be NULL. Errors: those of halo_stream_respond(), HALO_E_SEND_FILE (a directory),
+ * HALO_E_SEND_FILE_NOSEEK, HALO_E_PAYLOAD_FORBIDDEN. Node: respondWithFD(). */
 HALO_API int halo_stream_respond_fd(halo_stream *stream, int status, const halo_headers *headers,
                                     int fd, const struct halo_file_options *options);
-/* The same with a path, opened now. HALO_E_FILE when it cannot be opened (errno says why); nothing was sent then. Node:
- * respondWithFile(). */
+/* The same with a path, opened now. HALO_E_FILE when it cannot be opened (errno says why); nothing
+ * was sent then. Node: respondWithFile(). */
 HALO_API int halo_stream_respond_file(halo_stream *stream, int status, const halo_headers *headers,
                                       const char *path, const struct halo_file_options *options);
 

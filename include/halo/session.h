@@ -1,7 +1,8 @@
 /*
- * The session: one HTTP/2 connection as a pure machine. Octets come in, events come out; calls go in,
- * octets come out. It does no I/O, reads no clock and has no globals, so it can be driven by any loop,
- * by a simulator or by a test. The server and the client of halo are written on this header alone.
+ * The session: one HTTP/2 connection as a pure machine. Octets come in, events come out; calls go
+ * in, octets come out. It does no I/O, reads no clock and has no globals, so it can be driven by
+ * any loop, by a simulator or by a test. The server and the client of halo are written on this
+ * header alone.
  *
  *     halo_session_recv(session, octets, len, now_ns);
  *     while (halo_session_poll(session, &event)) { ... calls on session and event.stream ... }
@@ -32,31 +33,36 @@ enum halo_role {
     HALO_CLIENT = 1,
 };
 
-/* What a peer may make us hold or do. Each has a default with its reason in core/proto/limits.h; 0 is a
- * value like any other ("none allowed"). The comment names Node's option where there is one. */
+/* What a peer may make us hold or do. Each has a default with its reason in core/proto/limits.h; 0
+ * is a value like any other ("none allowed"). The comment names Node's option where there is
+ * one. */
 struct halo_limits {
-    uint32_t header_list_size;       /* octets of one list, 32 more a field; 36864, client 65536 */
-    uint32_t header_fields;          /* fields of one list; 128 + cookies, client 256. maxHeaderListPairs */
-    uint32_t header_string;          /* octets of one name or value; 16384 */
-    uint32_t header_block;           /* encoded octets of one block; 65536 */
-    uint32_t continuation_frames;    /* per block; 8 */
-    uint32_t settings_entries;       /* per SETTINGS frame; 32. maxSettings */
-    uint32_t information_responses;  /* 1xx per stream, client; 16 */
-    uint32_t queued_replies;         /* PING and SETTINGS ACK and RST_STREAM waiting to be sent; 64 */
-    uint32_t outstanding_pings;      /* ours, unanswered; 10. maxOutstandingPings */
-    uint32_t pending_settings;       /* ours, unacknowledged; 10 */
-    uint32_t encoder_table_size;     /* octets; 4096 whatever the peer offers. maxDeflateDynamicTableSize */
-    uint32_t send_block;             /* encoded octets of a block we send; 65536. maxSendHeaderBlockLength */
-    uint32_t requests_queued;        /* client: requests that wait for a place; 4096 */
-    uint32_t resets;                 /* RST_STREAM of the peer in a burst; 256. streamResetBurst */
-    uint32_t resets_per_second;      /* refill; 10, and one for each completed stream. streamResetRate */
-    uint32_t faults;                 /* resets that the peer makes us send, in a burst; 64 */
-    uint32_t pings;                  /* PING frames in a burst; 200 */
-    uint32_t pings_per_second;       /* refill; 10 */
-    uint32_t settings_frames;        /* SETTINGS frames in a burst; 20 */
-    uint32_t settings_per_second;    /* refill; 1 */
-    uint32_t glitches;               /* other frames without use (empty DATA, PRIORITY, unknown, ...); 1000 */
-    uint32_t glitches_per_second;    /* refill; 33 */
+    /* Header blocks that are received. */
+    uint32_t header_list_size;      /* octets, 32 more a field; 36864, client 65536 */
+    uint32_t header_fields;         /* and 256 cookies; 128, client 256. maxHeaderListPairs */
+    uint32_t header_string;         /* octets of one name or value; 16384 */
+    uint32_t header_block;          /* encoded octets; 65536 */
+    uint32_t continuation_frames;   /* per block; 8 */
+    uint32_t information_responses; /* 1xx per stream, client; 16 */
+    /* Frames. */
+    uint32_t settings_entries;  /* per SETTINGS frame; 32. maxSettings */
+    uint32_t queued_replies;    /* ACKs and RST_STREAM that wait to be sent; 64 */
+    uint32_t outstanding_pings; /* ours, unanswered, at most 10; 10. maxOutstandingPings */
+    uint32_t pending_settings;  /* ours, unacknowledged; 10 */
+    /* What we send. */
+    uint32_t encoder_table_size; /* octets; 4096. maxDeflateDynamicTableSize */
+    uint32_t send_block;         /* encoded octets; 65536. maxSendHeaderBlockLength */
+    uint32_t requests_queued;    /* client: requests that wait for a place; 4096 */
+    /* Budgets: a burst, and the refill per second where there is one. */
+    uint32_t resets;              /* RST_STREAM of the peer; 256. streamResetBurst */
+    uint32_t resets_per_second;   /* 10, and one a completed stream. streamResetRate */
+    uint32_t faults;              /* resets that the peer makes us send; 64 */
+    uint32_t pings;               /* PING frames; 200 */
+    uint32_t pings_per_second;    /* 10 */
+    uint32_t settings_frames;     /* 20 */
+    uint32_t settings_per_second; /* 1 */
+    uint32_t glitches;            /* frames without use (PRIORITY, unknown, ...); 1000 */
+    uint32_t glitches_per_second; /* 33 */
 };
 
 struct halo_session_options {
@@ -67,8 +73,8 @@ struct halo_session_options {
     struct halo_settings settings;
     struct halo_limits limits;
 
-    /* Receive window of the whole connection in octets, 65535 ... 2^31-1; default 1 MiB. That of a stream is
-     * settings.initial_window_size, default 65535 x 1 (64 KiB). */
+    /* Receive window of the whole connection in octets, 65535 ... 2^31-1; default 1 MiB. That of a
+     * stream is settings.initial_window_size, default 65535 x 1 (64 KiB). */
     uint32_t connection_window_size;
     /* Credit is returned only by halo_stream_consume(); default 0: when slices are released. */
     uint32_t manual_credit;
@@ -82,10 +88,10 @@ struct halo_session_options {
     uint32_t preface_timeout_ms;      /* preface and first SETTINGS of the peer; 10000 */
     uint32_t settings_ack_timeout_ms; /* 10000; then SETTINGS_TIMEOUT */
     uint32_t header_block_timeout_ms; /* from HEADERS to END_HEADERS; 10000 */
-    uint32_t idle_timeout_ms;         /* no streams; server 60000, client 0. Control frames do not count */
-    uint32_t stall_timeout_ms;        /* data ready, no window of the peer; 30000; then CANCEL */
-    uint32_t goaway_timeout_ms;       /* graceful close: from the first GOAWAY to the second; 1000 */
-    uint32_t drain_timeout_ms;        /* graceful close: until open streams are cut off; 30000 */
+    uint32_t idle_timeout_ms;  /* no streams; server 60000, client 0. Control frames do not count */
+    uint32_t stall_timeout_ms; /* data ready, no window of the peer; 30000; then CANCEL */
+    uint32_t goaway_timeout_ms; /* graceful close: from the first GOAWAY to the second; 1000 */
+    uint32_t drain_timeout_ms;  /* graceful close: until open streams are cut off; 30000 */
 
     /* Memory; all zero: malloc. Copied. */
     halo_allocator allocator;
@@ -102,15 +108,15 @@ struct halo_session_options {
 HALO_API void halo_session_options_init_sized(struct halo_session_options *options, int role,
                                               size_t struct_size);
 
-/* Makes a session. Its preface and SETTINGS are ready to be pulled at once. Returns 0, HALO_E_NOMEM,
- * HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE. */
+/* Makes a session. Its preface and SETTINGS are ready to be pulled at once. Returns 0,
+ * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE. */
 HALO_API int halo_session_new(halo_session **session, const struct halo_session_options *options,
                               uint64_t now_ns) HALO_MUST_USE;
-/* Frees the session and all its streams; events that were not polled are not told. Slices of received
- * data that are still held stay valid. */
+/* Frees the session and all its streams; events that were not polled are not told. Slices of
+ * received data that are still held stay valid. */
 HALO_API void halo_session_free(halo_session *session);
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------- */
 
 enum halo_event_type {
     HALO_EVENT_NONE = 0,
@@ -147,7 +153,7 @@ enum halo_event_type {
 };
 
 struct halo_event {
-    uint16_t type; /* enum halo_event_type; ignore types you do not know */
+    uint16_t type;  /* enum halo_event_type; ignore types you do not know */
     uint16_t flags; /* HALO_END_STREAM: the peer sends nothing more on this stream */
     uint32_t stream_id;
     halo_stream *stream; /* NULL for events of the session */
@@ -157,8 +163,9 @@ struct halo_event {
             size_t count;
             int status; /* responses: the status, else 0 */
         } headers;
-        /* The octets are borrowed. To hold them longer, halo_session_keep_data() makes a slice of them (then
-         * credit returns when that is released). Otherwise they are done with at the next poll. */
+        /* The octets are borrowed. To hold them longer, halo_session_keep_data() makes a slice of
+         * them (then credit returns when that is released). Otherwise they are done with at the
+         * next poll. */
         struct {
             const uint8_t *data;
             size_t len;
@@ -177,54 +184,55 @@ struct halo_event {
     } u;
 };
 
-/* Hands in octets that the peer sent. They are borrowed until halo_session_poll() has returned 0: keeping data
- * copies it. Everything handed in before must have been polled. Returns 0 or HALO_E_WRONG_STATE. */
+/* Hands in octets that the peer sent. They are borrowed until halo_session_poll() has returned 0:
+ * keeping data copies it. Everything handed in before must have been polled. Returns 0 or
+ * HALO_E_WRONG_STATE. */
 HALO_API int halo_session_recv(halo_session *session, const void *data, size_t len,
                                uint64_t now_ns);
 /* The same with a counted slice, which is taken: keeping data is a reference, not a copy. */
 HALO_API int halo_session_recv_slice(halo_session *session, halo_slice *slice, uint64_t now_ns);
-/* The peer will send no more octets (the socket's end), or the connection broke: `error` says how, NULL is an
- * orderly end. Open streams are closed with it. */
+/* The peer will send no more octets (the socket's end), or the connection broke: `error` says how,
+ * NULL is an orderly end. Open streams are closed with it. */
 HALO_API void halo_session_recv_end(halo_session *session, const struct halo_error *error);
 
-/* Gives the next event. Returns 1 and *event, or 0 when there is none until more is received, a call
- * is made, or time passes. */
+/* Gives the next event. Returns 1 and *event, or 0 when there is none until more is received, a
+ * call is made, or time passes. */
 HALO_API int halo_session_poll(halo_session *session, struct halo_event *event);
 
-/* Makes a counted slice of the octets of the DATA event that was polled last. Returns 0, HALO_E_NOMEM,
- * HALO_E_WRONG_STATE. The credit for these octets goes back to the peer when the slice is
- * released (or by halo_stream_consume() with manual_credit). */
+/* Makes a counted slice of the octets of the DATA event that was polled last. Returns 0,
+ * HALO_E_NOMEM, HALO_E_WRONG_STATE. The credit for these octets goes back to the peer when the
+ * slice is released (or by halo_stream_consume() with manual_credit). */
 HALO_API int halo_session_keep_data(halo_session *session, halo_slice *slice) HALO_MUST_USE;
 
-/* ---- output -------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------- */
 
-/* Builds what can be sent now, up to about `limit` octets of it, and describes it in iov[0..max). Returns the
- * number of pieces, 0 for nothing to send. The octets stay where they are until halo_session_sent(). A
- * second pull without that describes the same octets and perhaps more. */
+/* Builds what can be sent now, up to about `limit` octets of it, and describes it in iov[0..max).
+ * Returns the number of pieces, 0 for nothing to send. The octets stay where they are until
+ * halo_session_sent(). A second pull without that describes the same octets and perhaps more. */
 HALO_API int halo_session_pull(halo_session *session, struct iovec *iov, int max, size_t limit);
 /* The first `len` octets of what was pulled were sent. Releases what they pointed to (done
  * callbacks run in here). */
 HALO_API void halo_session_sent(halo_session *session, size_t len);
 /* Is there anything to pull? */
 HALO_API int halo_session_wants_send(halo_session *session);
-/* 0 while halo wants to see no more input since too many answers wait to be sent: stop reading until the
- * output has drained. */
+/* 0 while halo wants to see no more input since too many answers wait to be sent: stop reading
+ * until the output has drained. */
 HALO_API int halo_session_wants_recv(const halo_session *session);
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------ */
 
 /* When halo_session_tick() is to be called next, on the clock of now_ns; UINT64_MAX: never. */
 HALO_API uint64_t halo_session_next_timeout(const halo_session *session);
 HALO_API void halo_session_tick(halo_session *session, uint64_t now_ns);
 
-/* ---- calls --------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------- */
 
 /* Client: opens a request. Empty members of `request` take the defaults: method GET, scheme https,
- * path "/". With HALO_END_STREAM there is no body. When the peer's limit of concurrent
- * streams is reached, the request waits and HALO_EVENT_READY tells when it went out; the fields are copied
- * then. Returns 0 and *stream, or HALO_E_INVALID_SESSION, HALO_E_GOAWAY_SESSION, HALO_E_OUT_OF_STREAMS,
- * HALO_E_LIMIT (too many waiting), HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME, _PROTOCOL, HALO_E_NOMEM and the
- * header errors of halo_stream_respond(). Node: request(). */
+ * path "/". With HALO_END_STREAM there is no body. When the peer's limit of concurrent streams is
+ * reached, the request waits and HALO_EVENT_READY tells when it went out; the fields are copied
+ * then. Returns 0 and *stream, or HALO_E_INVALID_SESSION, HALO_E_GOAWAY_SESSION,
+ * HALO_E_OUT_OF_STREAMS, HALO_E_LIMIT (too many waiting), HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME,
+ * _PROTOCOL, HALO_E_NOMEM and the header errors of halo_stream_respond(). Node: request(). */
 struct halo_request {
     halo_bytes method;
     halo_bytes scheme;
@@ -239,15 +247,15 @@ HALO_API int halo_session_request(halo_session *session, const struct halo_reque
 /* Sends SETTINGS; they hold once HALO_EVENT_SETTINGS_ACK comes. Returns 0,
  * HALO_E_MAX_PENDING_SETTINGS_ACK, HALO_E_INVALID_SETTING_VALUE. Node: settings(). */
 HALO_API int halo_session_settings(halo_session *session, const struct halo_settings *settings);
-/* Sends PING. `payload` NULL: the time, little-endian. Returns 0, HALO_E_PING_CANCEL when too many are
- * outstanding. Node: ping(). */
+/* Sends PING. `payload` NULL: the time, little-endian. Returns 0, HALO_E_PING_CANCEL when too many
+ * are outstanding. Node: ping(). */
 HALO_API int halo_session_ping(halo_session *session, const uint8_t payload[8]);
 /* Sends GOAWAY and goes on. last_stream_id 0: the last one that was taken up. Node: goaway(). */
 HALO_API int halo_session_goaway(halo_session *session, uint32_t code, uint32_t last_stream_id,
                                  const void *debug_data, size_t debug_len);
-/* Graceful end: GOAWAY that still lets requests under way come in, a second one after the round trip, open
- * streams finish (at most drain_timeout_ms), then HALO_EVENT_SESSION_CLOSED. A client just stops
- * making requests and says GOAWAY. Node: close(). */
+/* Graceful end: GOAWAY that still lets requests under way come in, a second one after the round
+ * trip, open streams finish (at most drain_timeout_ms), then HALO_EVENT_SESSION_CLOSED. A client
+ * just stops making requests and says GOAWAY. Node: close(). */
 HALO_API void halo_session_close(halo_session *session);
 /* Immediate end: GOAWAY with `code`, all streams are closed. Node: destroy(). */
 HALO_API void halo_session_destroy(halo_session *session, uint32_t code);

@@ -54,14 +54,15 @@ HALO_API void halo_settings_default(struct halo_settings *settings);
  * of range. */
 HALO_API int halo_settings_check(const struct halo_settings *settings);
 
-/* Writes the present members as a SETTINGS payload: 6 octets each, in order of the identifiers, the custom
- * ones last. At most `size` octets; *len is what was, or would be, needed. Returns 0,
- * HALO_E_LIMIT when `size` is too small, or what halo_settings_check says. Node: getPackedSettings(). */
+/* Writes the present members as a SETTINGS payload: 6 octets each, in order of the identifiers, the
+ * custom ones last. At most `size` octets; *len is what was, or would be, needed. Returns 0,
+ * HALO_E_LIMIT when `size` is too small, or what halo_settings_check says. Node:
+ * getPackedSettings(). */
 HALO_API int halo_settings_pack(const struct halo_settings *settings, uint8_t *out, size_t size,
                                 size_t *len);
 
-/* Reads a SETTINGS payload over the defaults; `present` tells what was in it. Unknown identifiers go to
- * `custom` while there is room. Returns 0, HALO_E_PACKED_SETTINGS_LENGTH, or
+/* Reads a SETTINGS payload over the defaults; `present` tells what was in it. Unknown identifiers
+ * go to `custom` while there is room. Returns 0, HALO_E_PACKED_SETTINGS_LENGTH, or
  * HALO_E_INVALID_SETTING_VALUE. Node: getUnpackedSettings(). */
 HALO_API int halo_settings_unpack(struct halo_settings *settings, const uint8_t *in, size_t len);
 

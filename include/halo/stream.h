@@ -2,13 +2,14 @@
  * Streams: one request and its response. The same calls serve both roles and both doors (the
  * sans-I/O session and the loop-driven server and client).
  *
- * A stream handle is valid until its close was told (HALO_EVENT_STREAM_CLOSED, on_close) and that call or
- * the following poll has returned. Between a reset and then, calls that send answer
+ * A stream handle is valid until its close was told (HALO_EVENT_STREAM_CLOSED, on_close) and that
+ * call or the following poll has returned. Between a reset and then, calls that send answer
  * HALO_E_INVALID_STREAM and getters still work. All calls belong to the thread of the session.
  *
- * Sending never blocks and never writes to a socket inside the call: frames are built when the batch
- * ends. What flow control or the socket cannot take yet waits in the stream; halo_stream_buffered() tells how
- * much, and HALO_EVENT_WRITABLE (on_drain) when it has fallen below the low-water mark.
+ * Sending never blocks and never writes to a socket inside the call: frames are built when the
+ * batch ends. What flow control or the socket cannot take yet waits in the stream;
+ * halo_stream_buffered() tells how much, and HALO_EVENT_WRITABLE (on_drain) when it has fallen
+ * below the low-water mark.
  */
 #ifndef HALO_STREAM_H
 #define HALO_STREAM_H
@@ -30,29 +31,30 @@ enum {
     HALO_WAIT_FOR_TRAILERS = 1u << 1,
 };
 
-/* Server: sends the final response header block. `status` 200 ... 599 (101 does not exist in HTTP/2).
- * Statuses 204, 205 and 304, and responses to HEAD, end the stream at once; what is written afterwards is dropped
- * for HEAD and refused otherwise (HALO_E_PAYLOAD_FORBIDDEN). `headers` may be NULL. Everything is
- * checked before anything is sent. Returns 0, HALO_E_INVALID_STREAM, HALO_E_HEADERS_SENT,
- * HALO_E_STATUS_101, HALO_E_STATUS_INVALID, HALO_E_INVALID_HEADER_NAME, HALO_E_INVALID_HEADER_VALUE,
- * HALO_E_INVALID_CONNECTION_HEADERS, HALO_E_PSEUDOHEADER_NOT_ALLOWED, HALO_E_HEADER_BLOCK_TOO_LONG,
- * HALO_E_NOMEM. Node: respond(). */
+/* Server: sends the final response header block. `status` 200 ... 599 (101 does not exist in
+ * HTTP/2). Statuses 204, 205 and 304, and responses to HEAD, end the stream at once; what is
+ * written afterwards is dropped for HEAD and refused otherwise (HALO_E_PAYLOAD_FORBIDDEN).
+ * `headers` may be NULL. Everything is checked before anything is sent. Returns 0,
+ * HALO_E_INVALID_STREAM, HALO_E_HEADERS_SENT, HALO_E_STATUS_101, HALO_E_STATUS_INVALID,
+ * HALO_E_INVALID_HEADER_NAME, HALO_E_INVALID_HEADER_VALUE, HALO_E_INVALID_CONNECTION_HEADERS,
+ * HALO_E_PSEUDOHEADER_NOT_ALLOWED, HALO_E_HEADER_BLOCK_TOO_LONG, HALO_E_NOMEM. Node: respond(). */
 HALO_API int halo_stream_respond(halo_stream *stream, int status, const halo_headers *headers,
                                  unsigned flags);
 
-/* Server: sends an informational response, `status` 100 ... 199 but not 101, any number of times before the final
- * one. Errors as above, and HALO_E_HEADERS_AFTER_RESPOND, HALO_E_INVALID_INFO_STATUS.
- * Node: additionalHeaders(), writeContinue(), writeEarlyHints(). */
+/* Server: sends an informational response, `status` 100 ... 199 but not 101, any number of times
+ * before the final one. Errors as above, and HALO_E_HEADERS_AFTER_RESPOND,
+ * HALO_E_INVALID_INFO_STATUS. Node: additionalHeaders(), writeContinue(), writeEarlyHints(). */
 HALO_API int halo_stream_inform(halo_stream *stream, int status, const halo_headers *headers);
 
-/* Sends body octets, copied. Flags: HALO_END_STREAM. `len` 0 with HALO_END_STREAM only ends. A server
- * responds first (HALO_E_WRONG_STATE otherwise). Returns 0, HALO_E_INVALID_STREAM, HALO_E_WRITE_AFTER_END,
- * HALO_E_PAYLOAD_FORBIDDEN, HALO_E_NOMEM. */
+/* Sends body octets, copied. Flags: HALO_END_STREAM. `len` 0 with HALO_END_STREAM only ends. A
+ * server responds first (HALO_E_WRONG_STATE otherwise). Returns 0, HALO_E_INVALID_STREAM,
+ * HALO_E_WRITE_AFTER_END, HALO_E_PAYLOAD_FORBIDDEN, HALO_E_NOMEM. */
 HALO_API int halo_stream_write(halo_stream *stream, const void *data, size_t len, unsigned flags);
 
-/* Sends body octets without a copy (small ones are copied where that is cheaper). The memory must stay unchanged
- * until done(ctx) is called, exactly once, also when the stream is reset or the session ends; not from within this
- * call when it fails. `done` may be NULL for memory that lives for ever. */
+/* Sends body octets without a copy (small ones are copied where that is cheaper). The memory must
+ * stay unchanged until done(ctx) is called, exactly once, also when the stream is reset or the
+ * session ends; not from within this call when it fails. `done` may be NULL for memory that lives
+ * for ever. */
 HALO_API int halo_stream_write_borrow(halo_stream *stream, const void *data, size_t len,
                                       unsigned flags, void (*done)(void *ctx), void *ctx);
 
@@ -62,17 +64,18 @@ HALO_API int halo_stream_write_slice(halo_stream *stream, halo_slice *slice, uns
 /* A body that is read when it can be sent. */
 struct halo_source {
     /* Writes up to `cap` octets to `out`, sets *len, and *end to 1 when these are the last. Returns
-     * 0; HALO_E_AGAIN with *len 0 when there is nothing now: halo asks again after halo_stream_resume_source();
-     * any other error resets the stream with INTERNAL_ERROR. Called while output is
-     * built: of halo it may call only halo_stream_resume_source and getters. */
+     * 0; HALO_E_AGAIN with *len 0 when there is nothing now: halo asks again after
+     * halo_stream_resume_source(); any other error resets the stream with INTERNAL_ERROR. Called
+     * while output is built: of halo it may call only halo_stream_resume_source and getters. */
     int (*read)(void *ctx, uint8_t *out, size_t cap, size_t *len, int *end);
     /* Called exactly once when the source is not needed any more. May be NULL. */
     void (*done)(void *ctx);
     void *ctx;
 };
 
-/* Sends what the source gives after everything written so far, then ends the stream (or asks for trailers with
- * HALO_WAIT_FOR_TRAILERS). The struct is copied. Nothing can be written afterwards. */
+/* Sends what the source gives after everything written so far, then ends the stream (or asks for
+ * trailers with HALO_WAIT_FOR_TRAILERS). The struct is copied. Nothing can be written
+ * afterwards. */
 HALO_API int halo_stream_set_source(halo_stream *stream, const struct halo_source *source,
                                     unsigned flags);
 /* The source has something again. */
@@ -81,25 +84,25 @@ HALO_API void halo_stream_resume_source(halo_stream *stream);
 /* Ends the sending half after everything written so far. */
 HALO_API int halo_stream_end(halo_stream *stream);
 
-/* Sends trailers after everything written so far and ends the sending half (RFC 9113 section 8.1). Allowed instead
- * of an end, and after HALO_EVENT_WANT_TRAILERS. Checked now, encoded when their turn comes; the fields are
- * copied. Returns also HALO_E_TRAILERS_NOT_READY (before the response headers, or while a source is
- * being sent), HALO_E_TRAILERS_ALREADY_SENT. Node: sendTrailers(). */
+/* Sends trailers after everything written so far and ends the sending half (RFC 9113 section 8.1).
+ * Allowed instead of an end, and after HALO_EVENT_WANT_TRAILERS. Checked now, encoded when their
+ * turn comes; the fields are copied. Returns also HALO_E_TRAILERS_NOT_READY (before the response
+ * headers, or while a source is being sent), HALO_E_TRAILERS_ALREADY_SENT. Node: sendTrailers(). */
 HALO_API int halo_stream_trailers(halo_stream *stream, const halo_headers *headers);
 
-/* Ends the stream at once with RST_STREAM: both halves, whatever was queued is dropped. `code` is an
- * HTTP/2 error code (HALO_CANCEL, HALO_NO_ERROR after a complete response, ...). The close is told later.
- * Node: close(code). */
+/* Ends the stream at once with RST_STREAM: both halves, whatever was queued is dropped. `code` is
+ * an HTTP/2 error code (HALO_CANCEL, HALO_NO_ERROR after a complete response, ...). The close is
+ * told later. Node: close(code). */
 HALO_API int halo_stream_reset(halo_stream *stream, uint32_t code);
 
-/* Flow control of receiving. Paused: halo hands out no more DATA of this stream and returns no credit, so
- * that the peer stops when its window is used up; what is under way is kept. */
+/* Flow control of receiving. Paused: halo hands out no more DATA of this stream and returns no
+ * credit, so that the peer stops when its window is used up; what is under way is kept. */
 HALO_API void halo_stream_pause(halo_stream *stream);
 HALO_API void halo_stream_resume(halo_stream *stream);
 /* Manual credit (option manual_credit): `len` octets of received body are done with. */
 HALO_API int halo_stream_consume(halo_stream *stream, size_t len);
 
-/* ---- getters: work until the close was told ------------------------------------------------------ */
+/* ---- getters: work until the close was told -------------------------------------------- */
 
 /* The stream's number; 0 while a request waits for a place. */
 HALO_API uint32_t halo_stream_id(const halo_stream *stream);
@@ -108,8 +111,8 @@ HALO_API void halo_stream_set_user_data(halo_stream *stream, void *user_data);
 HALO_API void *halo_stream_user_data(const halo_stream *stream);
 /* Octets of body that were written and not yet put into frames. Node: bufferSize. */
 HALO_API size_t halo_stream_buffered(const halo_stream *stream);
-/* The header list that opened the stream (server: request) or answered it (client: response); kept for the
- * life of the stream. Empty before it has come. */
+/* The header list that opened the stream (server: request) or answered it (client: response); kept
+ * for the life of the stream. Empty before it has come. */
 HALO_API halo_header_list halo_stream_headers(const halo_stream *stream);
 /* Received END_STREAM on its first header block: there is no body. Node: endAfterHeaders. */
 HALO_API int halo_stream_end_after_headers(const halo_stream *stream);

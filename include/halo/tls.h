@@ -1,9 +1,9 @@
 /*
  * TLS contexts: who we are, whom we trust, and which versions, ciphers and protocols are allowed.
  *
- * A context is made once from options, never changes, and is shared by any number of servers, clients
- * and threads. It is counted: who makes one holds one reference; servers and clients that are given one
- * take their own.
+ * A context is made once from options, never changes, and is shared by any number of servers,
+ * clients and threads. It is counted: who makes one holds one reference; servers and clients that
+ * are given one take their own.
  *
  *     char why[256];
  *     halo_tls_context *tls;
@@ -17,9 +17,10 @@
  *         fprintf(stderr, "%s\n", why);
  *     }
  *
- * What is fixed: TLS 1.2 and 1.3 only; in TLS 1.2 only the suites that RFC 9113 allows for HTTP/2 (ECDHE
- * with AES-GCM or ChaCha20-Poly1305); RSA keys of peers have 2048 bits or more; no compression, no
- * renegotiation, no post-handshake authentication, no early data, and no session resumption.
+ * What is fixed: TLS 1.2 and 1.3 only; in TLS 1.2 only the suites that RFC 9113 allows for HTTP/2
+ * (ECDHE with AES-GCM or ChaCha20-Poly1305); RSA keys of peers have 2048 bits or more; no
+ * compression, no renegotiation, no post-handshake authentication, no early data, and no session
+ * resumption.
  */
 #ifndef HALO_TLS_H
 #define HALO_TLS_H
@@ -47,7 +48,8 @@ enum halo_tls_verify {
     HALO_TLS_VERIFY_DEFAULT = 0,
     /* Servers: no certificate is asked for. Clients: see `insecure`. */
     HALO_TLS_VERIFY_NONE = 1,
-    /* Servers only: a certificate is asked for; a client without one is let in, a bad one is not. */
+    /* Servers only: a certificate is asked for; a client without one is let in, a bad one is
+     * not. */
     HALO_TLS_VERIFY_OPTIONAL = 2,
     /* The handshake fails without a certificate that leads to a trusted one. */
     HALO_TLS_VERIFY_REQUIRED = 3,
@@ -72,14 +74,15 @@ struct halo_tls_options {
     /* Our certificate in PEM, followed by the intermediate ones in order (fullchain.pem). */
     const char *certificate_file;
     halo_bytes certificate_pem;
-    /* Its private key in PEM: PKCS#8, SEC1 or PKCS#1. May be in the same file as the certificate. */
+    /* Its private key in PEM: PKCS#8, SEC1 or PKCS#1. May be in the same file as the
+     * certificate. */
     const char *private_key_file;
     halo_bytes private_key_pem;
     /* For an encrypted key (PKCS#8 "ENCRYPTED PRIVATE KEY", or "Proc-Type: 4,ENCRYPTED"). */
     const char *private_key_passphrase;
 
-    /* Whom we trust: needed when certificates are verified. What is given here replaces the system's
-     * certificates, unless trust_system is set as well; the members add up. */
+    /* Whom we trust: needed when certificates are verified. What is given here replaces the
+     * system's certificates, unless trust_system is set as well; the members add up. */
     const char *ca_file;      /* PEM, any number of certificates */
     const char *ca_directory; /* every regular file in it that holds PEM certificates */
     halo_bytes ca_pem;
@@ -95,23 +98,24 @@ struct halo_tls_options {
     uint32_t version_min;
     uint32_t version_max;
     /* HALO_TLS_ALPN_*; default HALO_TLS_ALPN_H2. A server takes the first of ours that the client
-     * offers, and refuses the handshake when there is none; a client that offers nothing at all is let in, and its
-     * connection has no ALPN. A client refuses a server that chooses nothing. */
+     * offers, and refuses the handshake when there is none; a client that offers nothing at all is
+     * let in, and its connection has no ALPN. A client refuses a server that chooses nothing. */
     uint32_t alpn;
 
-    /* Cipher suites of both versions in order of preference, separated by ':'; NULL: the default, AES
-     * first where the processor has instructions for it, else ChaCha20. Names as in
-     * "TLS13-AES128-GCM-SHA256" or "TLS_AES_128_GCM_SHA256", and "ECDHE-ECDSA-AES128-GCM-SHA256". A list
-     * that allows TLS 1.3 must name one of its suites. Suites that HTTP/2 forbids are refused. */
+    /* Cipher suites of both versions in order of preference, separated by ':'; NULL: the default,
+     * AES first where the processor has instructions for it, else ChaCha20. Names as in
+     * "TLS13-AES128-GCM-SHA256" or "TLS_AES_128_GCM_SHA256", and "ECDHE-ECDSA-AES128-GCM-SHA256". A
+     * list that allows TLS 1.3 must name one of its suites. Suites that HTTP/2 forbids are
+     * refused. */
     const char *ciphers;
-    /* Groups for the key exchange in order of preference, separated by ':'; NULL: "X25519:P-256:P-384".
-     * Known: X25519, P-256, P-384, P-521. */
+    /* Groups for the key exchange in order of preference, separated by ':'; NULL:
+     * "X25519:P-256:P-384". Known: X25519, P-256, P-384, P-521. */
     const char *groups;
 
-    /* Servers: picks another context by the name that the client asks for (SNI), which is lower-case
-     * and empty when it asks for none. Called on the thread of the connection, before the handshake. Returns
-     * a server context (borrowed: it must stay valid during the call; the connection takes its own
-     * reference), or NULL for this one. NULL: always this one. */
+    /* Servers: picks another context by the name that the client asks for (SNI), which is
+     * lower-case and empty when it asks for none. Called on the thread of the connection, before
+     * the handshake. Returns a server context (borrowed: it must stay valid during the call; the
+     * connection takes its own reference), or NULL for this one. NULL: always this one. */
     halo_tls_context *(*choose)(halo_bytes server_name, void *choose_ctx);
     void *choose_ctx;
 
@@ -130,8 +134,9 @@ HALO_API void halo_tls_options_init_sized(struct halo_tls_options *options, size
  *   HALO_E_FILE              a file or directory cannot be read
  *   HALO_E_TLS_CERTIFICATE   a certificate or key is broken, encrypted, or they do not belong together
  *   HALO_E_NOMEM, HALO_E_TLS, HALO_E_NO_TLS (built without TLS)
- * On failure *context is NULL, and when `error` is not NULL a sentence for the user is written there: it names the
- * file and the cause, is cut to error_size - 1 octets and always terminated. On success it is "". */
+ * On failure *context is NULL, and when `error` is not NULL a sentence for the user is written
+ * there: it names the file and the cause, is cut to error_size - 1 octets and always terminated. On
+ * success it is "". */
 HALO_API int halo_tls_context_new(halo_tls_context **context,
                                   const struct halo_tls_options *options, char *error,
                                   size_t error_size) HALO_MUST_USE;
@@ -143,7 +148,8 @@ HALO_API void halo_tls_context_free(halo_tls_context *context);
 
 /* What was made: HALO_TLS_SERVER or HALO_TLS_CLIENT. */
 HALO_API int halo_tls_context_role(const halo_tls_context *context);
-/* How many CA certificates it trusts, and how many were skipped because they cannot be parsed. `skipped` may be NULL. */
+/* How many CA certificates it trusts, and how many were skipped because they cannot be parsed.
+ * `skipped` may be NULL. */
 HALO_API size_t halo_tls_context_trusted(const halo_tls_context *context, size_t *skipped);
 
 /* The TLS library in use: "wolfSSL 5.9.2"; "" when halo was built without TLS. Static. */

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define HALO_API __attribute__((visibility("default")))
+#define HALO_API      __attribute__((visibility("default")))
 #define HALO_MUST_USE __attribute__((warn_unused_result))
 #else
 #define HALO_API
