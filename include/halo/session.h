@@ -95,8 +95,6 @@ struct halo_session_options {
 
     /* Memory; all zero: malloc. Copied. */
     halo_allocator allocator;
-    /* Anything that differs from run to run; keys the tables that a peer could aim at. */
-    uint64_t random_seed;
     /* Called for every frame sent and received, with one line of text. NULL: no cost. */
     void (*on_frame)(halo_session *session, int sent, const char *line, void *user_data);
     void *user_data; /* first value of halo_session_user_data */
