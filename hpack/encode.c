@@ -95,19 +95,18 @@ static uint8_t *encode_raw_string(uint8_t *out, halo_bytes string)
  * only afterwards. Text shrinks by about a quarter; if the guess was wrong, the code is moved. */
 static uint8_t *encode_long_string(uint8_t *out, halo_bytes string)
 {
-    uint8_t *guess = hpack_integer_encode(out, HUFFMAN, STRING_BITS, string.len - string.len / 4);
-    uint8_t *end =
-        hpack_huffman_encode_shorter(guess, (const uint8_t *)string.data, string.len);
+    size_t guess = hpack_integer_octets(STRING_BITS, string.len - string.len / 4);
+    const uint8_t *in = (const uint8_t *)string.data;
+    uint8_t *end = hpack_huffman_encode_shorter(out + guess, in, string.len);
     if (end == NULL) {
         return encode_raw_string(out, string);
     }
-    size_t coded_len = (size_t)(end - guess);
-    uint8_t *start = hpack_integer_encode(out, HUFFMAN, STRING_BITS, coded_len);
-    if (start != guess) {
-        /* A length octet may have been written over the code's first octet. */
-        return encode_long_string_again(out, string, coded_len);
+    size_t coded_len = (size_t)(end - out) - guess;
+    size_t prefix = hpack_integer_octets(STRING_BITS, coded_len);
+    if (HPACK_UNLIKELY(prefix != guess)) {
+        memmove(out + prefix, out + guess, coded_len);
     }
-    return end;
+    return hpack_integer_encode(out, HUFFMAN, STRING_BITS, coded_len) + coded_len;
 }
 
 /* A short string is coded behind its length octet without counting first. */

@@ -203,37 +203,39 @@ enum {
     SYMBOLS_PER_STORE = 8,
 };
 
-/* Bits that are not written yet: the low `count` of `bits`; above them are old ones. */
+/* Bits that are not written yet: the first `count` of `bits`; the others are 0. */
 struct pending {
     uint64_t bits;
-    uint32_t count;
+    uint8_t count;
 };
 
 static inline void append_symbol(struct pending *pending, uint8_t symbol)
 {
-    uint32_t length = code_lengths[symbol];
-    pending->bits = pending->bits << length | codes[symbol];
-    pending->count += length;
+    pending->bits |= codes[symbol] >> (pending->count & 63);
+    pending->count = (uint8_t)(pending->count + code_lengths[symbol]);
 }
 
-/* Writes all whole octets, one by one. */
-static inline uint8_t *put_octets(struct pending *pending, uint8_t *out)
-{
-    while (pending->count >= 8) {
-        pending->count -= 8;
-        *out++ = (uint8_t)(pending->bits >> pending->count);
-    }
-    return out;
-}
-
-/* Symbols of any length, one by one. */
+/* Symbols of any length, one by one, leaving less than an octet pending. */
 static __attribute__((noinline)) uint8_t *encode_slowly(struct pending *pending, uint8_t *out,
                                                         const uint8_t *in, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         append_symbol(pending, in[i]);
-        out = put_octets(pending, out);
+        for (; pending->count >= 8; pending->count -= 8) {
+            *out++ = (uint8_t)(pending->bits >> 56);
+            pending->bits <<= 8;
+        }
     }
+    return out;
+}
+
+/* Writes the whole octets of up to 63 bits, in one store of eight. */
+static inline uint8_t *put_octets(struct pending *pending, uint8_t *out)
+{
+    hpack_store64_be(out, pending->bits);
+    out += pending->count / 8;
+    pending->bits <<= pending->count & 56;
+    pending->count &= 7;
     return out;
 }
 
@@ -242,38 +244,38 @@ static inline uint8_t *encode_until(uint8_t *out, const uint8_t *limit, const ui
                                     size_t len)
 {
     struct pending pending = { 0, 0 };
-    for (; len >= SYMBOLS_PER_STORE; len -= SYMBOLS_PER_STORE) {
-        struct pending next = pending;
+    const uint8_t *end = in + len;
+    while (end - in >= SYMBOLS_PER_STORE) {
+        struct pending before = pending;
         HPACK_UNROLL(8)
         for (int i = 0; i < SYMBOLS_PER_STORE; i++) {
-            append_symbol(&next, in[i]);
+            append_symbol(&pending, in[i]);
         }
-        if (HPACK_LIKELY(next.count <= 64)) {
-            hpack_store64_be(out, next.bits << (64 - next.count));
-            out += next.count / 8;
-            next.count %= 8;
-            pending = next;
+        if (HPACK_LIKELY(pending.count < 64)) {
+            out = put_octets(&pending, out);
         } else {
-            struct pending slow = pending;
-            out = encode_slowly(&slow, out, in, SYMBOLS_PER_STORE);
-            pending = slow;
+            out = encode_slowly(&before, out, in, SYMBOLS_PER_STORE);
+            pending = before;
         }
         in += SYMBOLS_PER_STORE;
-        if (out > limit) {
+        if (HPACK_UNLIKELY(out > limit)) {
             return NULL;
         }
     }
-    for (; len > 0; len--) {
-        append_symbol(&pending, *in++);
-        if (pending.count > 32) {
-            out = put_octets(&pending, out);
-        }
+    /* Seven symbols of at most eight bits, which is nearly all text, fit as well. */
+    struct pending before = pending;
+    for (const uint8_t *at = in; at < end; at++) {
+        append_symbol(&pending, *at);
     }
-    out = put_octets(&pending, out);
+    if (HPACK_LIKELY(pending.count < 64)) {
+        out = put_octets(&pending, out);
+    } else {
+        out = encode_slowly(&before, out, in, (size_t)(end - in));
+        pending = before;
+    }
     if (pending.count > 0) {
         /* Padding is the beginning of EOS: ones. */
-        uint32_t padding = 8 - pending.count;
-        *out++ = (uint8_t)(pending.bits << padding | ((1u << padding) - 1));
+        *out++ = (uint8_t)(pending.bits >> 56 | 0xffu >> pending.count);
     }
     return out > limit ? NULL : out;
 }

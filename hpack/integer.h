@@ -55,6 +55,20 @@ static inline enum hpack_integer hpack_integer_decode(const uint8_t **at, const 
     return hpack_integer_decode_rest(at, end, prefix_max, value);
 }
 
+/* How many octets the value takes. */
+static inline size_t hpack_integer_octets(unsigned prefix_bits, uint64_t value)
+{
+    uint64_t prefix_max = (1u << prefix_bits) - 1;
+    size_t octets = 1;
+    if (value >= prefix_max) {
+        octets++;
+        for (value -= prefix_max; value >= 0x80; value >>= 7) {
+            octets++;
+        }
+    }
+    return octets;
+}
+
 /* Writes the value behind the high bits `kind` of the first octet; returns the end. */
 static inline uint8_t *hpack_integer_encode(uint8_t *out, unsigned kind, unsigned prefix_bits,
                                             uint64_t value)

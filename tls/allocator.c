@@ -161,6 +161,7 @@ static void *heap_alloc(size_t size)
     reveal(block, size);
     heap.figures.live += size;
     heap.figures.blocks++;
+    heap.figures.allocations++;
     return block + 1;
 }
 

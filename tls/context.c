@@ -10,6 +10,11 @@
 #include "tls/record_io.h"
 #include "tls/verify.h"
 
+#ifdef OPENSSL_EXTRA
+/* WOLFSSL_MODE_AUTO_RETRY; older releases have it without the prefix. */
+enum { MODE_AUTO_RETRY = 3 };
+#endif
+
 int tls_report(const struct tls_report *report, int status, const char *format, ...)
 {
     va_list arguments;
@@ -122,7 +127,7 @@ static int set_basics(struct halo_tls_context *context, const struct tls_report 
     (void)wolfSSL_CTX_set_group_messages(wolf);
 #ifdef OPENSSL_EXTRA
     /* Else a handshake asks ten times for input that is not there. */
-    (void)wolfSSL_CTX_clear_mode(wolf, WOLFSSL_MODE_AUTO_RETRY);
+    (void)wolfSSL_CTX_clear_mode(wolf, MODE_AUTO_RETRY);
 #endif
     tls_record_io_install(wolf);
     if (!good) {

@@ -13,10 +13,10 @@ static void violate(struct tls_transport *tls, const char *sentence)
     }
 }
 
-/* Called when a record's header is complete. */
+/* Called when a record's header is complete. That those before it were barren is sure only now. */
 static void count_record(struct tls_transport *tls)
 {
-    if (tls->base.state == TRANSPORT_OPEN && ++tls->barren_records > TLS_BARREN_RECORDS_MAX) {
+    if (tls->base.state == TRANSPORT_OPEN && tls->barren_records++ > TLS_BARREN_RECORDS_MAX) {
         violate(tls, "the peer sends records without data");
     }
 }

@@ -35,14 +35,15 @@ void tls_transport_facts(const struct transport *transport, struct tls_facts *fa
  * that used transports; threads that forget it are cleaned up after when they end. */
 void tls_thread_exit(void);
 
-/* Heap memory that the TLS library holds through halo's allocator on this thread: for tests and
- * statistics. 0 with -Dwolfssl=system. */
+/* What this thread has done through halo's allocator for the TLS library: for tests and
+ * statistics. All 0 with -Dwolfssl=system. */
 struct tls_heap {
-    size_t live;     /* octets in use (as asked for), all threads */
-    size_t blocks;   /* blocks in use, all threads */
-    size_t mallocs;  /* calls of malloc by this thread */
-    size_t cached;   /* octets in this thread's cache */
-    size_t in_place; /* records that this thread built where they are sent from */
+    size_t live;        /* octets allocated, as asked for, less those freed */
+    size_t blocks;      /* the same in blocks */
+    size_t allocations; /* calls */
+    size_t mallocs;     /* of those, what the cache could not serve */
+    size_t cached;      /* octets in the cache */
+    size_t in_place;    /* records that were built where they are sent from */
 };
 void tls_heap_read(struct tls_heap *heap);
 

@@ -38,6 +38,27 @@ static const struct fault *read_content_length(halo_bytes value, struct message 
     return NULL;
 }
 
+/* Names that a rule asks about. All others only have to be made of good octets, which is known by now. */
+static const bool has_rule[HALO_NAME_COUNT] = {
+    [HALO_NAME_UNKNOWN] = true, /* may be a pseudo-header field that nobody knows */
+    [HALO_NAME_AUTHORITY] = true,
+    [HALO_NAME_METHOD] = true,
+    [HALO_NAME_PATH] = true,
+    [HALO_NAME_SCHEME] = true,
+    [HALO_NAME_STATUS] = true,
+    [HALO_NAME_PROTOCOL] = true,
+    [HALO_NAME_CONNECTION] = true,
+    [HALO_NAME_HTTP2_SETTINGS] = true,
+    [HALO_NAME_KEEP_ALIVE] = true,
+    [HALO_NAME_PROXY_CONNECTION] = true,
+    [HALO_NAME_TE] = true,
+    [HALO_NAME_TRANSFER_ENCODING] = true,
+    [HALO_NAME_UPGRADE] = true,
+    [HALO_NAME_CONTENT_LENGTH] = true,
+    [HALO_NAME_COOKIE] = true,
+    [HALO_NAME_HOST] = true,
+};
+
 /* The pseudo-header fields of a list by token, NULL where there is none. */
 struct pseudo_fields {
     const halo_header *by_token[PSEUDO_LAST + 1];
@@ -57,6 +78,9 @@ static const struct fault *check_regular(const halo_header *fields, size_t count
 
         if (HALO_UNLIKELY((field->flags & HPACK_FIELD_BAD) != 0)) {
             return MALFORMED("field name or value with a forbidden octet");
+        }
+        if (HALO_LIKELY(!has_rule[field->token])) {
+            continue;
         }
         if (field->token == HALO_NAME_UNKNOWN) {
             if (HALO_UNLIKELY(field->name.data[0] == ':')) {
@@ -114,37 +138,50 @@ static const struct fault *read_pseudo(const halo_header *fields, size_t count, 
 
 /* Octets that cannot be in a path or an authority: what would end a request line or change the meaning
  * of one when a request is passed on as HTTP/1.1. */
-static bool has_space_or_control(halo_bytes value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char octet = (unsigned char)value.data[i];
+enum {
+    NOT_IN_PATH = 1,
+    NOT_IN_AUTHORITY = 2,
+    NOT_IN_BOTH = NOT_IN_PATH | NOT_IN_AUTHORITY,
+};
 
-        if (octet <= 0x20 || octet == 0x7f) {
-            return true;
-        }
+static const uint8_t forbidden[256] = {
+    [0x00 ... 0x20] = NOT_IN_BOTH,
+    [0x7f] = NOT_IN_BOTH,
+    ['@'] = NOT_IN_AUTHORITY, /* userinfo is not allowed (RFC 9113 8.3.1) */
+    ['/'] = NOT_IN_AUTHORITY,
+    ['?'] = NOT_IN_AUTHORITY,
+    ['#'] = NOT_IN_AUTHORITY,
+    ['\\'] = NOT_IN_AUTHORITY,
+};
+
+/* Is the value not empty, and no octet of it forbidden? */
+static bool octets_ok(halo_bytes value, uint8_t where)
+{
+    const uint8_t *at = (const uint8_t *)value.data;
+    const uint8_t *end = at + value.len;
+    uint8_t found = 0;
+
+    while (at < end) {
+        found |= forbidden[*at++];
     }
-    return false;
+    return value.len > 0 && (found & where) == 0;
 }
 
 static bool authority_ok(halo_bytes value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        switch (value.data[i]) {
-        case '@': /* userinfo is not allowed (RFC 9113 8.3.1) */
-        case '/':
-        case '?':
-        case '#':
-        case '\\':
-            return false;
-        default:
-            break;
-        }
-    }
-    return value.len > 0 && !has_space_or_control(value);
+    return octets_ok(value, NOT_IN_AUTHORITY);
+}
+
+static bool is_http(halo_bytes scheme)
+{
+    return IS(scheme, "http") || IS(scheme, "https");
 }
 
 static bool scheme_ok(halo_bytes value)
 {
+    if (HALO_LIKELY(is_http(value))) {
+        return true;
+    }
     if (value.len == 0 || (value.data[0] | 0x20) < 'a' || (value.data[0] | 0x20) > 'z') {
         return false;
     }
@@ -206,7 +243,7 @@ static const struct fault *check_path(const halo_header *path, const struct pseu
     if (!scheme_ok(scheme)) {
         return MALFORMED("malformed :scheme");
     }
-    if (path->value.len == 0 || has_space_or_control(path->value)) {
+    if (!octets_ok(path->value, NOT_IN_PATH)) {
         return MALFORMED("malformed :path");
     }
     if (path->value.data[0] == '/') {
@@ -215,8 +252,7 @@ static const struct fault *check_path(const halo_header *path, const struct pseu
     if (IS(path->value, "*") && IS(pseudo->by_token[HALO_NAME_METHOD]->value, "OPTIONS")) {
         return NULL;
     }
-    return IS(scheme, "http") || IS(scheme, "https") ? MALFORMED(":path without a slash in front")
-                                                     : NULL;
+    return is_http(scheme) ? MALFORMED(":path without a slash in front") : NULL;
 }
 
 /* CONNECT (RFC 9113 8.5) and its extended form (RFC 8441 section 4). */
@@ -373,31 +409,37 @@ static int check_mixed_case_field(const halo_header *field)
     return header_check_token(&same);
 }
 
-static int check_new_field(const halo_header *field, bool *mixed_case)
+/* A field whose token is not known yet, and is found here. */
+static int check_new_field(halo_header *field, bool *mixed_case)
 {
-    halo_header known = *field;
-
-    if (HALO_UNLIKELY(hpack_name_flags(field->name) != 0)) {
+    field->token = halo_name_token(field->name);
+    /* A name that halo knows is a good one. */
+    if (HALO_UNLIKELY(field->token == HALO_NAME_UNKNOWN && hpack_name_flags(field->name) != 0)) {
         if (!name_ok_in_lower_case(field->name)) {
             return HALO_E_INVALID_HEADER_NAME;
         }
         *mixed_case = true;
         HALO_TRY(check_mixed_case_field(field));
     }
-    if (HALO_UNLIKELY(hpack_value_flags(field->value) != 0)) {
-        return HALO_E_INVALID_HEADER_VALUE;
-    }
-    known.token = halo_name_token(field->name);
-    return header_check_token(&known);
+    return HALO_UNLIKELY(hpack_value_flags(field->value) != 0) ? HALO_E_INVALID_HEADER_VALUE : 0;
 }
 
-int message_check_sent(const halo_header *fields, size_t count, bool *mixed_case)
+int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
+                       bool *mixed_case)
 {
     *mixed_case = false;
     for (size_t i = 0; i < count; i++) {
+        halo_header scrap;
+        halo_header *field = checked != NULL ? &checked[i] : &scrap;
+
+        *field = fields[i];
         /* Fields that halo handed out carry a hash: their octets were checked when they came. */
-        HALO_TRY(fields[i].hash != 0 ? header_check_token(&fields[i])
-                                     : check_new_field(&fields[i], mixed_case));
+        if (field->hash == 0) {
+            HALO_TRY(check_new_field(field, mixed_case));
+        }
+        if (HALO_UNLIKELY(has_rule[field->token])) {
+            HALO_TRY(header_check_token(field));
+        }
     }
     return 0;
 }

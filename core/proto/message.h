@@ -32,7 +32,9 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
 const struct fault *message_check_trailers(const halo_header *fields, size_t count);
 
 /* Checks fields that are to be sent, without their pseudo-header fields. Returns 0 or a negative HALO_E_*.
- * *mixed_case is set when a name must be put in lower case first. */
-int message_check_sent(const halo_header *fields, size_t count, bool *mixed_case);
+ * *mixed_case is set when a name must be put in lower case first. `checked`, if not NULL, has room for the
+ * fields and gets them with their tokens, so that the encoder need not look for them again. */
+int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
+                       bool *mixed_case);
 
 #endif

@@ -263,8 +263,11 @@ void halo_session_recv_end(halo_session *session, const struct halo_error *error
     session->reader.stop = true;
     if (error != NULL) {
         closed = *error;
-    } else if (list_empty(&session->streams) && session->block.stream_id == 0) {
-        closed.status = 0; /* nothing was lost */
+    }
+    /* The peer just went (over TLS perhaps without close_notify), and nothing was lost. */
+    if (closed.status == HALO_E_EOF && list_empty(&session->streams) &&
+        session->block.stream_id == 0) {
+        closed.status = 0;
     }
     session_end(session, &closed, false);
     output_clear(&session->output);

@@ -43,27 +43,51 @@ uint32_t reference_code(uint32_t wanted)
     return codes[wanted];
 }
 
+/* The code as a tree: nodes 1 to 256 have two children each; symbols are written as ~symbol. */
+static int32_t tree[REFERENCE_SYMBOLS][2];
+
+static void build_tree(void)
+{
+    int32_t num_nodes = 1;
+    for (uint32_t symbol = 0; symbol < REFERENCE_SYMBOLS; symbol++) {
+        int32_t node = 0;
+        for (uint32_t left = lengths[symbol] - 1u; left > 0; left--) {
+            int32_t *child = &tree[node][reference_code(symbol) >> left & 1];
+            if (*child == 0) {
+                *child = num_nodes++;
+            }
+            node = *child;
+        }
+        tree[node][reference_code(symbol) & 1] = ~(int32_t)symbol;
+    }
+}
+
 int64_t reference_huffman_decode(uint8_t *out, const uint8_t *in, size_t len)
 {
     int64_t count = 0;
-    uint32_t code = 0;
+    int32_t node = 0;
     uint32_t length = 0;
-    for (size_t at = 0; at < 8 * len; at++) {
-        code = code << 1 | (in[at / 8] >> (7 - at % 8) & 1);
-        length++;
-        for (uint32_t symbol = 0; symbol < REFERENCE_SYMBOLS; symbol++) {
-            if (lengths[symbol] == length && reference_code(symbol) == code) {
-                if (symbol == REFERENCE_EOS) {
-                    return -1;
-                }
-                out[count++] = (uint8_t)symbol;
-                length = 0;
-                code = 0;
-                break;
-            }
-        }
+    bool is_ones = true;
+    if (tree[0][0] == 0) {
+        build_tree();
     }
-    return length <= 7 && code == (1u << length) - 1 ? count : -1;
+    for (size_t at = 0; at < 8 * len; at++) {
+        uint32_t bit = in[at / 8] >> (7 - at % 8) & 1;
+        node = tree[node][bit];
+        is_ones = is_ones && bit == 1;
+        length++;
+        if (node >= 0) {
+            continue;
+        }
+        if (~node == REFERENCE_EOS) {
+            return -1;
+        }
+        out[count++] = (uint8_t)~node;
+        node = 0;
+        length = 0;
+        is_ones = true;
+    }
+    return length <= 7 && is_ones ? count : -1;
 }
 
 /* ---- lists and the table ----------------------------------------------------------------- */

@@ -1,0 +1,655 @@
+#include "io_fixture.h"
+
+#include <pthread.h>
+
+static char trace[256];
+
+static void note(const char *what)
+{
+    strcat(trace, what);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    trace[0] = '\0';
+    return 0;
+}
+
+/* ---- options ---- */
+
+static void test_loop_options_are_checked(void **state)
+{
+    struct halo_loop_options options;
+    struct halo_loop *loop;
+
+    (void)state;
+    halo_loop_options_init(&options);
+    assert_int_equal(options.receive_buffer_size, 8192);
+    assert_int_equal(options.receive_buffers, 128);
+    assert_int_equal(options.receive_buffers_max, 4096);
+    options.receive_buffer_size = 5000;
+    assert_int_equal(halo_loop_new(&loop, &options), HALO_E_INVALID_ARGUMENT);
+    assert_null(loop);
+    halo_loop_options_init(&options);
+    options.receive_buffers = 8192;
+    assert_int_equal(halo_loop_new(&loop, &options), HALO_E_INVALID_ARGUMENT);
+    halo_loop_options_init(&options);
+    options.receive_buffers = 0;
+    assert_int_equal(halo_loop_new(&loop, &options), HALO_E_INVALID_ARGUMENT);
+    halo_loop_options_init(&options);
+    options.struct_size = 0;
+    assert_int_equal(halo_loop_new(&loop, &options), HALO_E_INVALID_ARGUMENT);
+    /* A caller that knows fewer members. */
+    memset(&options, 0xff, sizeof(options));
+    halo_loop_options_init_sized(&options, offsetof(struct halo_loop_options, receive_buffers));
+    assert_int_equal(options.receive_buffer_size, 8192);
+    assert_int_equal(options.receive_buffers, 0xffffffff);
+    assert_int_equal(halo_loop_new(&loop, &options), 0);
+    assert_int_equal(loop->bufring.count_min, 128);
+    halo_loop_free(loop);
+    halo_loop_free(NULL);
+}
+
+static void *failing_alloc(size_t size, void *ctx)
+{
+    int *left = ctx;
+
+    return (*left)-- > 0 ? malloc(size) : NULL;
+}
+
+static void *failing_resize(void *memory, size_t size, void *ctx)
+{
+    int *left = ctx;
+
+    return (*left)-- > 0 ? realloc(memory, size) : NULL;
+}
+
+static void plain_release(void *memory, void *ctx)
+{
+    (void)ctx;
+    free(memory);
+}
+
+static void test_loop_without_memory(void **state)
+{
+    struct halo_loop_options options;
+    struct halo_loop *loop;
+    int left = 0;
+    int status = HALO_E_NOMEM;
+
+    (void)state;
+    halo_loop_options_init(&options);
+    options.allocator = (halo_allocator){failing_alloc, failing_resize, plain_release, &left};
+    for (int allowed = 0; status != 0; allowed++) {
+        left = allowed;
+        assert_true(allowed < 10);
+        status = halo_loop_new(&loop, &options);
+        if (status != 0) {
+            assert_int_equal(status, HALO_E_NOMEM);
+            continue;
+        }
+        status = halo_loop_run(loop);
+        assert_true(status == 0 || status == HALO_E_NOMEM || status == HALO_E_IO_URING);
+        halo_loop_free(loop);
+    }
+}
+
+/* ---- running and stopping ---- */
+
+static void test_loop_with_nothing_to_do_returns(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+
+    (void)state;
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_int_equal(loop->ledger.operations, 0);
+    assert_string_equal(halo_loop_error(loop), "");
+    halo_loop_free(loop);
+}
+
+static void run_nested(void *ctx)
+{
+    assert_int_equal(halo_loop_run(ctx), HALO_E_WRONG_STATE);
+    note("n");
+}
+
+static void test_loop_does_not_run_within_itself(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+
+    (void)state;
+    assert_int_equal(halo_loop_post(loop, run_nested, loop), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_string_equal(trace, "n");
+    halo_loop_free(loop);
+}
+
+static void stop_loop(halo_timer *timer, void *ctx)
+{
+    (void)timer;
+    note("s");
+    halo_loop_stop(ctx);
+}
+
+static void test_loop_runs_while_referenced(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+
+    (void)state;
+    loop_ref(loop);
+    assert_int_equal(halo_timer_start(NULL, loop, 5, 0, stop_loop, loop), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_string_equal(trace, "s");
+    loop_unref(loop);
+    assert_int_equal(halo_loop_run(loop), 0);
+    halo_loop_free(loop);
+}
+
+static void test_loop_stop_before_run_is_not_lost(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+
+    (void)state;
+    loop_ref(loop);
+    halo_loop_stop(loop);
+    assert_int_equal(halo_loop_run(loop), 0);
+    loop_unref(loop);
+    halo_loop_free(loop);
+}
+
+/* ---- timers ---- */
+
+static void timer_a(halo_timer *timer, void *ctx)
+{
+    (void)timer;
+    (void)ctx;
+    note("a");
+}
+
+static void timer_b(halo_timer *timer, void *ctx)
+{
+    (void)timer;
+    (void)ctx;
+    note("b");
+}
+
+static int beats;
+
+static void beat(halo_timer *timer, void *ctx)
+{
+    (void)ctx;
+    note("r");
+    if (++beats == 3) {
+        halo_timer_stop(timer);
+    }
+}
+
+static void test_loop_timers_keep_it_running(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    uint64_t before = halo_loop_now_ns(loop);
+
+    (void)state;
+    assert_int_equal(halo_timer_start(NULL, loop, 20, 0, timer_b, NULL), 0);
+    assert_int_equal(halo_timer_start(NULL, loop, 10, 0, timer_a, NULL), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_string_equal(trace, "ab");
+    assert_true(halo_loop_now_ns(loop) - before >= 20000000);
+    assert_int_equal(loop->ledger.timers, 0);
+    halo_loop_free(loop);
+}
+
+static void test_loop_timer_repeats_and_stops_in_its_call(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    uint64_t before = halo_loop_now_ns(loop);
+    halo_timer *timer;
+
+    (void)state;
+    beats = 0;
+    assert_int_equal(halo_timer_start(&timer, loop, 0, 2, beat, NULL), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_string_equal(trace, "rrr");
+    assert_true(halo_loop_now_ns(loop) - before >= 4000000);
+    assert_int_equal(loop->ledger.timers, 0);
+    halo_loop_free(loop);
+}
+
+static void test_loop_timer_stopped_is_not_called(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    halo_timer *timer;
+
+    (void)state;
+    assert_int_equal(halo_timer_start(&timer, loop, 1, 0, timer_b, NULL), 0);
+    assert_int_equal(halo_timer_start(NULL, loop, 3, 0, timer_a, NULL), 0);
+    halo_timer_stop(timer);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_string_equal(trace, "a");
+    halo_loop_free(loop);
+}
+
+static void test_loop_timer_unref_does_not_keep_it_running(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    halo_timer *timer;
+
+    (void)state;
+    assert_int_equal(halo_timer_start(&timer, loop, 1000000, 1000000, timer_a, NULL), 0);
+    halo_timer_unref(timer);
+    halo_timer_unref(timer);
+    assert_int_equal(halo_loop_run(loop), 0);
+    halo_timer_ref(timer);
+    halo_timer_ref(timer);
+    assert_int_equal(loop->refs, 1);
+    halo_timer_unref(timer);
+    assert_string_equal(trace, "");
+    halo_loop_free(loop); /* frees the timer */
+}
+
+static void test_loop_timer_with_a_huge_delay(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    halo_timer *timer;
+
+    (void)state;
+    assert_int_equal(halo_timer_start(&timer, loop, UINT64_MAX, UINT64_MAX, timer_a, NULL), 0);
+    fixture_run_turns(loop, 3);
+    halo_timer_stop(timer);
+    assert_string_equal(trace, "");
+    halo_loop_free(loop);
+}
+
+/* ---- deferred calls ---- */
+
+struct deferring {
+    struct loop_deferred deferred;
+    struct halo_loop *loop;
+    struct deferring *other;
+    const char *name;
+    int again;
+};
+
+static void deferred_call(struct loop_deferred *deferred)
+{
+    struct deferring *self = HALO_CONTAINER(deferred, struct deferring, deferred);
+
+    note(self->name);
+    if (self->other != NULL) {
+        loop_defer(self->loop, &self->other->deferred);
+    }
+    if (self->again-- > 0) {
+        loop_defer(self->loop, deferred);
+    }
+}
+
+static void defer_three_times(void *ctx)
+{
+    struct deferring *self = ctx;
+
+    note("p");
+    loop_defer(self->loop, &self->deferred);
+    loop_defer(self->loop, &self->deferred);
+    loop_defer(self->loop, &self->deferred);
+}
+
+static void test_loop_defer_is_called_once_after_the_batch(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct deferring a = {.loop = loop, .name = "A"};
+    struct deferring b = {.loop = loop, .name = "B"};
+    struct deferring c = {.loop = loop, .name = "C"};
+
+    (void)state;
+    loop_deferred_init(&a.deferred, deferred_call);
+    loop_deferred_init(&b.deferred, deferred_call);
+    loop_deferred_init(&c.deferred, deferred_call);
+    a.other = &b;
+    loop_defer(loop, &c.deferred);
+    loop_defer_cancel(&c.deferred);
+    loop_defer_cancel(&c.deferred);
+    assert_int_equal(halo_loop_post(loop, defer_three_times, &a), 0);
+    assert_int_equal(halo_loop_post(loop, defer_three_times, &a), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    /* B was deferred by A, in the same turn. */
+    assert_string_equal(trace, "ppAB");
+    halo_loop_free(loop);
+}
+
+static void test_loop_defer_without_end_does_not_stop_the_loop(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct deferring a = {.loop = loop, .name = "", .again = 1000000};
+
+    (void)state;
+    loop_deferred_init(&a.deferred, deferred_call);
+    loop_defer(loop, &a.deferred);
+    fixture_run_turns(loop, 5);
+    assert_in_range(a.again, 1000000 - 200, 1000000 - 5);
+    loop_defer_cancel(&a.deferred);
+    halo_loop_free(loop);
+}
+
+/* ---- posts ---- */
+
+enum { THREADS = 4, POSTS = 20000 };
+
+struct poster {
+    pthread_t thread;
+    struct halo_loop *loop;
+    int next; /* the number that must come next */
+    int *total;
+};
+
+struct numbered {
+    struct poster *poster;
+    int number;
+};
+
+static void numbered_call(void *ctx)
+{
+    struct numbered *numbered = ctx;
+
+    assert_int_equal(numbered->number, numbered->poster->next);
+    numbered->poster->next++;
+    if (++*numbered->poster->total == THREADS * POSTS) {
+        halo_loop_stop(numbered->poster->loop);
+    }
+    free(numbered);
+}
+
+static void *post_many(void *ctx)
+{
+    struct poster *poster = ctx;
+
+    for (int i = 0; i < POSTS; i++) {
+        struct numbered *numbered = malloc(sizeof(*numbered));
+
+        *numbered = (struct numbered){poster, i};
+        if (halo_loop_post(poster->loop, numbered_call, numbered) != 0) {
+            abort();
+        }
+        if (i % 1000 == 0) {
+            sched_yield(); /* the loop may fall asleep */
+        }
+    }
+    return NULL;
+}
+
+static void test_loop_posts_of_many_threads_keep_their_order(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct poster posters[THREADS];
+    int total = 0;
+
+    (void)state;
+    for (int i = 0; i < THREADS; i++) {
+        posters[i] = (struct poster){.loop = loop, .total = &total};
+        assert_int_equal(pthread_create(&posters[i].thread, NULL, post_many, &posters[i]), 0);
+    }
+    fixture_run(loop);
+    assert_int_equal(total, THREADS * POSTS);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(posters[i].thread, NULL);
+    }
+    halo_loop_free(loop);
+}
+
+/* Ping-pong with another thread: each post finds the loop asleep, or about to be. */
+struct ping {
+    struct halo_loop *loop;
+    int pipe[2];
+    int rounds;
+};
+
+static void pong(void *ctx)
+{
+    struct ping *ping = ctx;
+
+    assert_int_equal(write(ping->pipe[1], "x", 1), 1);
+}
+
+static void *ping_thread(void *ctx)
+{
+    struct ping *ping = ctx;
+    char octet;
+
+    for (int i = 0; i < ping->rounds; i++) {
+        if (halo_loop_post(ping->loop, pong, ping) != 0 || read(ping->pipe[0], &octet, 1) != 1) {
+            abort();
+        }
+    }
+    halo_loop_stop(ping->loop);
+    return NULL;
+}
+
+static void test_loop_post_wakes_a_sleeping_loop(void **state)
+{
+    struct ping ping = {.loop = fixture_loop(8, 8), .rounds = 3000};
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pipe(ping.pipe), 0);
+    assert_int_equal(pthread_create(&thread, NULL, ping_thread, &ping), 0);
+    fixture_run(ping.loop);
+    pthread_join(thread, NULL);
+    close(ping.pipe[0]);
+    close(ping.pipe[1]);
+    halo_loop_free(ping.loop);
+}
+
+static void post_again(void *ctx)
+{
+    struct halo_loop *loop = ctx;
+
+    note("q");
+    if (strlen(trace) < 3) {
+        assert_int_equal(halo_loop_post(loop, post_again, loop), 0);
+    }
+}
+
+static void test_loop_posted_calls_keep_it_running(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+
+    (void)state;
+    assert_int_equal(halo_loop_post(loop, post_again, loop), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_string_equal(trace, "qqq");
+    halo_loop_free(loop);
+}
+
+static void note_call(void *ctx)
+{
+    note(ctx);
+}
+
+static void test_loop_free_makes_waiting_calls(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    char one[] = "1";
+    char two[] = "2";
+
+    (void)state;
+    assert_int_equal(halo_loop_post(loop, note_call, one), 0);
+    assert_int_equal(halo_loop_post(loop, note_call, two), 0);
+    halo_loop_free(loop);
+    assert_string_equal(trace, "12");
+}
+
+/* ---- threads that run it ---- */
+
+static void *run_thread(void *ctx)
+{
+    return halo_loop_run(ctx) == 0 ? ctx : NULL;
+}
+
+static void test_loop_idle_may_be_run_and_freed_by_another_thread(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        void *result;
+
+        assert_int_equal(halo_timer_start(NULL, loop, 1, 0, timer_a, NULL), 0);
+        assert_int_equal(pthread_create(&thread, NULL, run_thread, loop), 0);
+        pthread_join(thread, &result);
+        assert_ptr_equal(result, loop);
+    }
+    assert_string_equal(trace, "aaa");
+    assert_int_equal(halo_loop_run(loop), 0);
+    halo_loop_free(loop);
+}
+
+/* A loop freed by a thread that has a running loop of its own must not disturb that. */
+static void free_other(void *ctx)
+{
+    halo_loop_free(ctx);
+}
+
+static void test_loop_freed_inside_another_loop(void **state)
+{
+    struct halo_loop *mine = fixture_loop(8, 8);
+    struct halo_loop *other = fixture_loop(8, 8);
+    pthread_t thread;
+    void *result;
+
+    (void)state;
+    assert_int_equal(halo_timer_start(NULL, other, 1, 0, timer_a, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_thread, other), 0);
+    pthread_join(thread, &result);
+    assert_ptr_equal(result, other);
+    assert_int_equal(halo_loop_post(mine, free_other, other), 0);
+    assert_int_equal(halo_timer_start(NULL, mine, 5, 0, timer_b, NULL), 0);
+    assert_int_equal(halo_loop_run(mine), 0);
+    assert_string_equal(trace, "ab");
+    halo_loop_free(mine);
+}
+
+static void on_read(struct io_read *read, int result)
+{
+    (void)read;
+    note(result == -ECANCELED ? "c" : "?");
+}
+
+static void *run_with_a_read(void *ctx)
+{
+    return halo_loop_run(ctx) == 0 ? ctx : NULL;
+}
+
+static void test_loop_with_operations_stays_on_its_thread(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct io_read read;
+    char octet;
+    int fds[2];
+    pthread_t thread;
+    void *result;
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    io_read_init(&read, loop, on_read);
+    io_read_start(&read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    loop_ref(loop);
+    assert_int_equal(halo_timer_start(NULL, loop, 1, 0, stop_loop, loop), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_int_equal(loop->ledger.operations, 2); /* and the wake */
+    assert_int_equal(pthread_create(&thread, NULL, run_with_a_read, loop), 0);
+    pthread_join(thread, &result);
+    assert_null(result);
+    assert_non_null(strstr(halo_loop_error(loop), "same thread"));
+    halo_loop_free(loop);
+    assert_string_equal(trace, "sc");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* ---- freeing with things open ---- */
+
+struct open_handle {
+    struct loop_handle handle;
+    struct io_read read;
+    struct halo_loop *loop;
+};
+
+static void handle_abort(struct loop_handle *handle)
+{
+    struct open_handle *self = HALO_CONTAINER(handle, struct open_handle, handle);
+
+    note("h");
+    io_read_cancel(&self->read);
+}
+
+static void test_loop_free_aborts_handles_and_waits_for_their_operations(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct open_handle open = {.loop = loop};
+    halo_timer *timer;
+    char octet;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    loop_handle_add(loop, &open.handle, handle_abort);
+    io_read_init(&open.read, loop, on_read);
+    io_read_start(&open.read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    assert_int_equal(halo_timer_start(&timer, loop, 0, 0, timer_a, NULL), 0);
+    halo_timer_unref(timer);
+    fixture_run_turns(loop, 1);
+    trace[0] = '\0';
+    assert_int_equal(halo_timer_start(&timer, loop, 0, 0, timer_b, NULL), 0);
+    halo_loop_free(loop); /* without the timer's call */
+    assert_string_equal(trace, "hc");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void test_loop_free_before_it_ever_ran(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct io_read read;
+    char octet;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    io_read_init(&read, loop, on_read);
+    io_read_start(&read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    halo_loop_free(loop);
+    assert_string_equal(trace, "c");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_loop_options_are_checked, start),
+        cmocka_unit_test_setup(test_loop_without_memory, start),
+        cmocka_unit_test_setup(test_loop_with_nothing_to_do_returns, start),
+        cmocka_unit_test_setup(test_loop_does_not_run_within_itself, start),
+        cmocka_unit_test_setup(test_loop_runs_while_referenced, start),
+        cmocka_unit_test_setup(test_loop_stop_before_run_is_not_lost, start),
+        cmocka_unit_test_setup(test_loop_timers_keep_it_running, start),
+        cmocka_unit_test_setup(test_loop_timer_repeats_and_stops_in_its_call, start),
+        cmocka_unit_test_setup(test_loop_timer_stopped_is_not_called, start),
+        cmocka_unit_test_setup(test_loop_timer_unref_does_not_keep_it_running, start),
+        cmocka_unit_test_setup(test_loop_timer_with_a_huge_delay, start),
+        cmocka_unit_test_setup(test_loop_defer_is_called_once_after_the_batch, start),
+        cmocka_unit_test_setup(test_loop_defer_without_end_does_not_stop_the_loop, start),
+        cmocka_unit_test_setup(test_loop_posts_of_many_threads_keep_their_order, start),
+        cmocka_unit_test_setup(test_loop_post_wakes_a_sleeping_loop, start),
+        cmocka_unit_test_setup(test_loop_posted_calls_keep_it_running, start),
+        cmocka_unit_test_setup(test_loop_free_makes_waiting_calls, start),
+        cmocka_unit_test_setup(test_loop_idle_may_be_run_and_freed_by_another_thread, start),
+        cmocka_unit_test_setup(test_loop_freed_inside_another_loop, start),
+        cmocka_unit_test_setup(test_loop_with_operations_stays_on_its_thread, start),
+        cmocka_unit_test_setup(test_loop_free_aborts_handles_and_waits_for_their_operations, start),
+        cmocka_unit_test_setup(test_loop_free_before_it_ever_ran, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
