@@ -58,29 +58,44 @@ struct conn *conn_new(struct halo_loop *loop, int fd, struct transport *transpor
         if (transport != NULL) {
             transport->ops->free(transport);
         }
-        io_close(loop, fd);
+        if (fd >= 0) {
+            io_close(loop, fd);
+        }
         return NULL;
     }
     *conn = (struct conn){
         .loop = loop,
-        .fd = fd,
-        .transport = transport,
+        .fd = -1,
         .owner = owner,
         .owner_data = owner_data,
-        .phase = CONN_HANDSHAKE,
+        .phase = CONN_CONNECTING,
         .phase_deadline_ns = UINT64_MAX,
         .send_deadline_ns = UINT64_MAX,
         .send_timeout_ns = options->send_timeout_ns,
     };
-    if (transport != NULL && options->handshake_timeout_ns > 0) {
-        conn->phase_deadline_ns = loop_now_ns(loop) + options->handshake_timeout_ns;
-    }
-    io_receiver_init(&conn->receiver, loop, fd, on_received, on_receive_end);
-    io_sender_init(&conn->sender, loop, fd, on_sent);
+    io_receiver_init(&conn->receiver, loop, -1, on_received, on_receive_end);
+    io_sender_init(&conn->sender, loop, -1, on_sent);
     loop_deferred_init(&conn->flush, on_flush);
     timer_init(&conn->timer, on_timer);
     list_init(&conn->owned);
+    if (fd >= 0) {
+        conn_attach(conn, fd, transport, options);
+    }
     return conn;
+}
+
+void conn_attach(struct conn *conn, int fd, struct transport *transport,
+                 const struct conn_options *options)
+{
+    HALO_ASSERT(conn->phase == CONN_CONNECTING && fd >= 0);
+    conn->fd = fd;
+    conn->receiver.fd = fd;
+    conn->sender.fd = fd;
+    conn->transport = transport;
+    conn->phase = CONN_HANDSHAKE;
+    if (transport != NULL && options->handshake_timeout_ns > 0) {
+        conn->phase_deadline_ns = loop_now_ns(conn->loop) + options->handshake_timeout_ns;
+    }
 }
 
 static void open_protocol(struct conn *conn)
@@ -106,7 +121,7 @@ static void wake_conn(struct halo_session *session)
 
 void conn_set_session(struct conn *conn, struct halo_session *session)
 {
-    HALO_ASSERT(conn->phase == CONN_OPEN && conn->protocol == NULL);
+    HALO_ASSERT(conn->phase <= CONN_OPEN && conn->protocol == NULL);
     conn->session = session;
     conn->protocol = &session_protocol;
     session->driver = conn;
@@ -259,7 +274,8 @@ static void send_next(struct conn *conn)
     struct iovec iov[IO_SEND_PIECES_MAX];
     int count = 0;
 
-    if (!io_sender_idle(&conn->sender) || conn->broken || conn->phase >= CONN_LINGERING) {
+    if (!io_sender_idle(&conn->sender) || conn->broken || conn->phase >= CONN_LINGERING ||
+        conn->phase == CONN_CONNECTING) {
         return;
     }
     if (conn->transport != NULL) {
@@ -335,7 +351,7 @@ static void on_flush(struct loop_deferred *deferred)
 {
     struct conn *conn = HALO_CONTAINER(deferred, struct conn, flush);
 
-    if (conn->phase == CONN_OPEN && conn->protocol != NULL) {
+    if (conn->phase <= CONN_OPEN && conn->protocol != NULL) {
         conn->protocol->dispatch(conn);
         if (HALO_UNLIKELY(conn->protocol->over(conn))) {
             conn_begin_end(conn, false);

@@ -10,9 +10,10 @@
  *
  * A connection has one life and one end:
  *
- *     HANDSHAKE -> OPEN -> FLUSHING -> LINGERING -> CLOSING -> gone
+ *     [CONNECTING ->] HANDSHAKE -> OPEN -> FLUSHING -> LINGERING -> CLOSING -> gone
  *
- *   HANDSHAKE  TLS is not through yet; there is no protocol
+ *   CONNECTING a client's: there is no socket yet, but its session takes requests already
+ *   HANDSHAKE  TLS is not through yet; a server has no protocol yet
  *   OPEN       octets go both ways
  *   FLUSHING   the protocol is over: what it left is sent, then close_notify and the end of the socket
  *   LINGERING  our end is sent; input is dropped until the peer's end, so that it can read our last
@@ -31,6 +32,7 @@
 #include "core/proto/session.h"
 
 enum conn_phase {
+    CONN_CONNECTING,
     CONN_HANDSHAKE,
     CONN_OPEN,
     CONN_FLUSHING,
@@ -62,13 +64,20 @@ struct protocol_ops {
 
 /* Who has connections: a worker of a server, a client. */
 struct conn_owner {
-    /* The connection is ready for a protocol (after the TLS handshake): conn_set_session(). */
+    /* The connection is ready, after the TLS handshake. Without a protocol it needs one now:
+     * conn_set_session(). */
     void (*on_open)(struct conn *conn);
     /* A stream that the peer opened. */
     void (*on_stream)(struct conn *conn, halo_stream *stream, halo_header_list headers,
                       unsigned flags);
     /* The connection is gone; conn->error says why. Called after the protocol's close, and last. */
     void (*on_closed)(struct conn *conn);
+};
+
+/* What another module keeps with a connection. `leave` is called once, when the connection goes: after the end of
+ * its streams and of its protocol was told. */
+struct conn_guest {
+    void (*leave)(struct conn_guest *guest);
 };
 
 struct conn_options {
@@ -84,6 +93,7 @@ struct conn {
     struct transport *transport;         /* NULL: no TLS */
     const struct protocol_ops *protocol; /* NULL: none yet */
     struct halo_session *session;
+    struct conn_guest *files; /* file responses; NULL: none so far */
     int fd;
     uint8_t phase; /* enum conn_phase */
     bool receive_ended;
@@ -111,16 +121,21 @@ struct conn_env {
 struct conn_env *conn_env_of(struct halo_loop *loop);
 
 /* Takes the descriptor and the transport (on failure too: NULL is returned when memory is out).
- * Then conn_start(). */
+ * Then conn_start(). With -1 for the descriptor it is connecting: conn_attach() or conn_abort() is to
+ * follow, and until then it tells what calls on its session lead to. */
 struct conn *conn_new(struct halo_loop *loop, int fd, struct transport *transport,
                       const struct conn_owner *owner, void *owner_data,
                       const struct conn_options *options);
+/* The socket of a connecting connection, and its transport, if any: both are taken. Then
+ * conn_start(). */
+void conn_attach(struct conn *conn, int fd, struct transport *transport,
+                 const struct conn_options *options);
 void conn_start(struct conn *conn);
-/* Gives the open connection its session, which is taken. */
+/* Gives the connection its session, which is taken: in on_open or before. */
 void conn_set_session(struct conn *conn, struct halo_session *session);
 /* Ends the connection at once: no more octets in either direction but an alert. */
 void conn_abort(struct conn *conn, const struct halo_error *error);
-/* Ends a connection that got no protocol: what TLS has to say is said. */
+/* Ends a connection that is of no use, in on_open: what TLS has to say is said. */
 void conn_refuse(struct conn *conn, const struct halo_error *error);
 
 /* ---- between conn.c, conn_close.c and conn_session.c ----------------------------------- */

@@ -27,7 +27,7 @@ void conn_drop_input(struct conn *conn, size_t len)
 
 void conn_begin_end(struct conn *conn, bool broken)
 {
-    conn->broken |= broken;
+    conn->broken |= broken || conn->phase == CONN_CONNECTING;
     if (conn->phase < CONN_FLUSHING) {
         conn->phase = CONN_FLUSHING;
         conn->phase_deadline_ns = UINT64_MAX;
@@ -51,7 +51,12 @@ void conn_abort(struct conn *conn, const struct halo_error *error)
 
 void conn_refuse(struct conn *conn, const struct halo_error *error)
 {
-    conn->error = *error;
+    if (conn->protocol != NULL) {
+        conn->protocol->receive_end(conn, error);
+        conn->protocol->dispatch(conn);
+    } else {
+        conn->error = *error;
+    }
     conn_begin_end(conn, false);
 }
 
@@ -101,13 +106,18 @@ static void finish(struct conn *conn)
     if (conn->protocol != NULL) {
         conn->protocol->close(conn); /* the user may still ask for addresses */
     }
+    if (conn->files != NULL) {
+        conn->files->leave(conn->files);
+    }
+    if (conn->fd >= 0) {
+        io_close(loop, conn->fd);
+        conn->fd = -1;
+    }
+    conn->owner->on_closed(conn);
+    /* Last: the text of conn->error may lie in it. */
     if (conn->transport != NULL) {
         conn->transport->ops->free(conn->transport);
-        conn->transport = NULL;
     }
-    io_close(loop, conn->fd);
-    conn->fd = -1;
-    conn->owner->on_closed(conn);
     slab_give(&env->conns, conn);
 }
 

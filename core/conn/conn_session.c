@@ -20,22 +20,16 @@ static void tell_end(halo_stream *stream)
     }
 }
 
+/* A body that nobody reads is dropped and credited, also behind a complete response, as Node does.
+ * Who wants to save the peer the rest says halo_stream_reset(stream, HALO_NO_ERROR) (RFC 9113
+ * 8.1). */
 static void tell_data(const struct halo_event *event)
 {
     halo_stream *stream = event->stream;
     const struct halo_stream_callbacks *callbacks = stream->callbacks;
 
-    if (callbacks != NULL && callbacks->on_data != NULL) {
-        if (event->u.data.len > 0) {
-            callbacks->on_data(stream, event->u.data.data, event->u.data.len, stream->user_data);
-        }
-        return;
-    }
-    /* Nobody reads this body, and the response is complete: the peer need not send the rest (RFC
-     * 9113 8.1). */
-    if (stream->send_half == HALF_DONE && (event->flags & HALO_END_STREAM) == 0 &&
-        (stream->flags & (STREAM_LOCAL | STREAM_CLOSED)) == 0) {
-        halo_stream_reset(stream, HALO_NO_ERROR);
+    if (event->u.data.len > 0 && callbacks != NULL && callbacks->on_data != NULL) {
+        callbacks->on_data(stream, event->u.data.data, event->u.data.len, stream->user_data);
     }
 }
 

@@ -27,7 +27,7 @@ halo_loop *halo_session_loop(const halo_session *session)
 
 const char *halo_session_alpn(const halo_session *session)
 {
-    if (session->driver == NULL) {
+    if (session->driver == NULL || conn_of(session)->phase < CONN_OPEN) {
         return NULL;
     }
     return conn_of(session)->transport != NULL ? "h2" : "h2c";
