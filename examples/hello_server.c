@@ -10,10 +10,10 @@ static void on_stream(halo_stream *stream, halo_header_list headers, unsigned fl
                       void *user_data)
 {
     const halo_header fields[] = {
-        {HALO_LIT("content-type"), HALO_LIT("text/plain"), 0, 0, 0},
-        {HALO_LIT("content-length"), HALO_LIT("13"), 0, 0, 0},
+        { HALO_LIT("content-type"), HALO_LIT("text/plain"), 0, 0, 0 },
+        { HALO_LIT("content-length"), HALO_LIT("13"), 0, 0, 0 },
     };
-    const halo_headers response = {NULL, fields, 2};
+    const halo_headers response = { NULL, fields, 2 };
 
     (void)headers;
     (void)flags;

@@ -22,32 +22,32 @@ enum {
     HUFFMAN = 0x80,
     STRING_BITS = 7,
 
-    UPDATES_MAX = 2,    /* RFC 7541 section 4.2: the smallest size and the last one */
+    UPDATES_MAX = 2,      /* RFC 7541 section 4.2: the smallest size and the last one */
     HUFFMAN_LONGEST = 30, /* bits of the longest code */
+
+    /* Dynamic entries whose index is one octet long. */
+    DYNAMIC_SHORT = (1 << INDEXED_BITS) - 1 - HPACK_DYNAMIC_FIRST,
 };
 
-/* A string as it is on the wire. */
-struct wire_string {
-    const uint8_t *octets;
-    uint32_t len;
+/* A string: as it is on the wire, and decoded. */
+struct string {
+    const uint8_t *wire;
+    uint32_t wire_len;
     bool is_huffman;
+    bool is_coded; /* too long to be decoded anywhere but into the table: no octets */
+    uint32_t len;
+    const char *octets;
 };
 
-/* A literal field: as it is on the wire, then what it decodes to. */
+/* A literal field. */
 struct literal {
-    uint32_t name_index; /* 0: wire_name */
-    struct wire_string wire_name;
-    struct wire_string wire_value;
-    bool is_inserted;
-
-    const char *name;
-    const char *value;
-    uint32_t name_len;
-    uint32_t value_len;
+    struct string name;
+    struct string value;
+    uint32_t name_index; /* 0: the name is on the wire */
     uint16_t token;
     uint16_t flags;
-    bool is_name_coded; /* too long to be decoded anywhere but into the table */
-    bool is_value_coded;
+    bool is_inserted;
+    bool is_kept;
 };
 
 static enum hpack_result fail(struct hpack_decoder *decoder, enum hpack_result result,
@@ -169,6 +169,60 @@ static const struct hpack_entry *find_entry(const struct hpack_decoder *decoder,
                                                     : NULL;
 }
 
+/* Decodes fields of one octet each as long as nothing can go wrong with them. Returns where it
+ * stopped: at anything else, at the end, or, when a limit is passed on the way, where it began. */
+static const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
+                                         struct hpack_list *list, const uint8_t *at,
+                                         const uint8_t *end)
+{
+    const struct hpack_table *table = &decoder->table;
+    if (list->count >= list->fields_cap || list->total >= list->fields_hard) {
+        return at;
+    }
+    size_t room = list->fields_cap - list->count;
+    room = room < list->fields_hard - list->total ? room : list->fields_hard - list->total;
+    const uint8_t *start = at;
+    const uint8_t *stop = room < (size_t)(end - at) ? at + room : end;
+    /* Borrowing must be possible, the index fit in the octet, and no string be too long. */
+    uint32_t num_dynamic = table->count < DYNAMIC_SHORT ? table->count : DYNAMIC_SHORT;
+    if (decoder->is_pinned || table->size > list->string_max) {
+        num_dynamic = 0;
+    }
+    const struct hpack_entry *entries = table->entries;
+    uint32_t mask = table->slots - 1;
+    uint32_t newest = table->inserted - 1;
+    uint64_t octets = 0;
+    halo_header *field = list->fields + list->count;
+    for (; at < stop; at++, field++) {
+        uint32_t index = *at - (uint32_t)INDEXED;
+        const struct hpack_entry *entry;
+        if (index - 1 < HPACK_STATIC_COUNT) {
+            entry = &hpack_static_entries[index];
+        } else if (index - HPACK_DYNAMIC_FIRST < num_dynamic) {
+            entry = &entries[(newest - (index - HPACK_DYNAMIC_FIRST)) & mask];
+        } else {
+            break;
+        }
+        octets += (uint64_t)entry->name_len + entry->value_len;
+        field->name.data = entry->name;
+        field->name.len = entry->name_len;
+        field->value.data = entry->value;
+        field->value.len = entry->value_len;
+        field->hash = entry->hash;
+        field->token = entry->token;
+        field->flags = entry->flags;
+    }
+    uint32_t count = (uint32_t)(at - start);
+    uint64_t size = list->size + octets + (uint64_t)count * HPACK_ENTRY_OVERHEAD;
+    if (HPACK_UNLIKELY(size > list->size_max || size > list->size_hard)) {
+        return start;
+    }
+    list->count += count;
+    list->total += count;
+    list->size = size;
+    return at;
+}
+
 static enum hpack_result decode_indexed(struct hpack_decoder *decoder, struct hpack_list *list,
                                         const uint8_t **at, const uint8_t *end)
 {
@@ -204,239 +258,283 @@ static enum hpack_result decode_indexed(struct hpack_decoder *decoder, struct hp
     return HPACK_OK;
 }
 
-/* ---- literal fields (RFC 7541 section 6.2) ----------------------------------------------- */
+/* ---- literal fields (RFC 7541 section 6.2): the wire --------------------------------------- */
 
-/* Finds the extent of a string. It is checked against the hard limit already here, by the least
- * that it can decode to: no one waits for the rest of a string that is too large anyway. */
-static enum hpack_result scan_string(struct hpack_decoder *decoder, const struct hpack_list *list,
-                                     const uint8_t **at, const uint8_t *end,
-                                     struct wire_string *string)
+/* The end of the input is inside a string. Nobody waits for the rest of one that is too large
+ * anyway, by the least that it can decode to. */
+static enum hpack_result wait_for_string(struct hpack_decoder *decoder,
+                                         const struct hpack_list *list,
+                                         const struct string *string)
+{
+    uint64_t least = string->wire_len;
+    if (string->is_huffman) {
+        least = least * 8 / HUFFMAN_LONGEST;
+    }
+    if (list->size + least > list->size_hard) {
+        return fail(decoder, HPACK_OVER_LIMIT, "header list too large");
+    }
+    return HPACK_MORE;
+}
+
+/* Finds the extent of a string. */
+static inline enum hpack_result scan_string(struct hpack_decoder *decoder,
+                                            const struct hpack_list *list, const uint8_t **at,
+                                            const uint8_t *end, struct string *string)
 {
     if (*at == end) {
         return HPACK_MORE;
     }
     string->is_huffman = (**at & HUFFMAN) != 0;
-    enum hpack_integer got = hpack_integer_decode(at, end, STRING_BITS, &string->len);
-    if (got != HPACK_INTEGER_DONE) {
+    enum hpack_integer got = hpack_integer_decode(at, end, STRING_BITS, &string->wire_len);
+    if (HPACK_UNLIKELY(got != HPACK_INTEGER_DONE)) {
         return got == HPACK_INTEGER_MORE ? HPACK_MORE
                                          : fail(decoder, HPACK_BROKEN, "bad string length");
     }
-    uint64_t least = string->is_huffman ? (uint64_t)string->len * 8 / HUFFMAN_LONGEST : string->len;
-    if (list->size + least > list->size_hard) {
-        return fail(decoder, HPACK_OVER_LIMIT, "header list too large");
+    if (HPACK_UNLIKELY((size_t)(end - *at) < string->wire_len)) {
+        return wait_for_string(decoder, list, string);
     }
-    if ((size_t)(end - *at) < string->len) {
-        return HPACK_MORE;
-    }
-    string->octets = *at;
-    *at += string->len;
+    string->wire = *at;
+    *at += string->wire_len;
     return HPACK_OK;
 }
 
-static enum hpack_result scan_literal(struct hpack_decoder *decoder, const struct hpack_list *list,
-                                      const uint8_t **at, const uint8_t *end,
-                                      struct literal *literal)
+/* Finds the extents of a field's parts. */
+static inline enum hpack_result scan_literal(struct hpack_decoder *decoder,
+                                             const struct hpack_list *list, const uint8_t **at,
+                                             const uint8_t *end, struct literal *literal)
 {
     uint8_t first = **at;
     literal->is_inserted = (first & INCREMENTAL) != 0;
-    literal->flags = !literal->is_inserted && (first & NEVER_INDEXED) != 0
-                         ? HALO_HEADER_NEVER_INDEX
-                         : 0;
-    enum hpack_integer got =
-        hpack_integer_decode(at, end, literal->is_inserted ? INCREMENTAL_BITS : LITERAL_BITS,
-                             &literal->name_index);
-    if (got != HPACK_INTEGER_DONE) {
+    literal->flags = 0;
+    unsigned prefix_bits = INCREMENTAL_BITS;
+    if (!literal->is_inserted) {
+        prefix_bits = LITERAL_BITS;
+        literal->flags = (first & NEVER_INDEXED) != 0 ? HALO_HEADER_NEVER_INDEX : 0;
+    }
+    enum hpack_integer got = hpack_integer_decode(at, end, prefix_bits, &literal->name_index);
+    if (HPACK_UNLIKELY(got != HPACK_INTEGER_DONE)) {
         return got == HPACK_INTEGER_MORE ? HPACK_MORE
                                          : fail(decoder, HPACK_BROKEN, "bad index integer");
     }
     if (literal->name_index == 0) {
-        enum hpack_result result = scan_string(decoder, list, at, end, &literal->wire_name);
-        if (result != HPACK_OK) {
+        enum hpack_result result = scan_string(decoder, list, at, end, &literal->name);
+        if (HPACK_UNLIKELY(result != HPACK_OK)) {
             return result;
         }
     }
-    return scan_string(decoder, list, at, end, &literal->wire_value);
+    return scan_string(decoder, list, at, end, &literal->value);
 }
 
-/* Decodes a string to the scratch area behind *scratch_len, or leaves it in the input. One that is
- * longer than string_max stays coded, and only its length is found. */
-static bool decode_string(struct hpack_list *list, const struct wire_string *string,
-                          size_t *scratch_len, const char **octets, uint32_t *len, bool *is_coded)
+/* ---- literal fields: strings --------------------------------------------------------------- */
+
+/* What hpack_huffman_decode() could not decode: not valid, or longer than string_max. Of such a
+ * string only the length is found. */
+static bool measure_coded_string(struct string *string, bool is_too_long)
 {
-    *is_coded = false;
-    if (!string->is_huffman) {
-        *octets = (const char *)string->octets;
-        *len = string->len;
-        return true;
+    int64_t len = is_too_long ? hpack_huffman_decoded_len(string->wire, string->wire_len) : -1;
+    if (len < 0 || len > UINT32_MAX) {
+        return false;
     }
-    uint8_t *to = list->scratch + *scratch_len;
-    HPACK_ASSERT(list->scratch_high - *scratch_len >= list->string_max);
-    bool is_too_long;
-    int64_t got =
-        hpack_huffman_decode(to, list->string_max, string->octets, string->len, &is_too_long);
-    if (HPACK_UNLIKELY(got < 0)) {
-        got = is_too_long ? hpack_huffman_decoded_len(string->octets, string->len) : -1;
-        if (got < 0 || got > UINT32_MAX) {
-            return false;
-        }
-        *is_coded = true;
-        *octets = NULL;
-        *len = (uint32_t)got;
-        return true;
-    }
-    *scratch_len += (size_t)got;
-    *octets = (const char *)to;
-    *len = (uint32_t)got;
+    string->is_coded = true;
+    string->octets = NULL;
+    string->len = (uint32_t)len;
     return true;
 }
 
-/* Decodes the name, unless it is indexed, and the value. */
-static enum hpack_result decode_strings(struct hpack_decoder *decoder, struct hpack_list *list,
-                                        struct literal *literal, size_t *scratch_len)
+/* Decodes a string to the scratch area behind *scratch_len, or leaves it in the input. */
+static inline bool decode_string(struct hpack_list *list, size_t *scratch_len,
+                                 struct string *string)
 {
-    if (literal->name_index != 0) {
-        const struct hpack_entry *entry = find_entry(decoder, literal->name_index);
-        if (entry == NULL) {
-            return fail(decoder, HPACK_BROKEN, "index outside the tables");
-        }
-        literal->name = entry->name;
-        literal->name_len = entry->name_len;
-        literal->token = entry->token;
-        literal->flags |= entry->flags & HPACK_FIELD_BAD_NAME;
-        literal->is_name_coded = false;
-    } else {
-        if (!decode_string(list, &literal->wire_name, scratch_len, &literal->name,
-                           &literal->name_len, &literal->is_name_coded)) {
-            return fail(decoder, HPACK_BROKEN, "bad Huffman code in a name");
-        }
-        literal->token = 0;
-        if (!literal->is_name_coded) {
-            halo_bytes name = { literal->name, literal->name_len };
-            literal->token = halo_name_token(name);
-            if (literal->token == 0) {
-                literal->flags |= hpack_name_flags(name);
-            } else {
-                literal->name = hpack_names[literal->token].text;
-            }
-        }
+    string->is_coded = false;
+    if (!string->is_huffman) {
+        string->octets = (const char *)string->wire;
+        string->len = string->wire_len;
+        return true;
     }
-    if (!decode_string(list, &literal->wire_value, scratch_len, &literal->value,
-                       &literal->value_len, &literal->is_value_coded)) {
-        return fail(decoder, HPACK_BROKEN, "bad Huffman code in a value");
+    uint8_t *to = list->scratch + *scratch_len;
+    bool is_too_long;
+    int64_t len = hpack_huffman_decode(to, list->string_max, string->wire, string->wire_len,
+                                       &is_too_long);
+    if (HPACK_UNLIKELY(len < 0)) {
+        return measure_coded_string(string, is_too_long);
     }
-    if (!literal->is_value_coded) {
-        literal->flags |= hpack_value_flags((halo_bytes){ literal->value, literal->value_len });
-    }
-    return HPACK_OK;
+    *scratch_len += (size_t)len;
+    string->octets = (const char *)to;
+    string->len = (uint32_t)len;
+    return true;
 }
 
-/* Fills in a string of a new entry. The name may come from an entry of the same arena. */
-static void fill_string(char *to, const char *octets, uint32_t len, bool is_coded,
-                        const struct wire_string *string)
+static inline bool decode_name(struct hpack_decoder *decoder, struct hpack_list *list,
+                               size_t *scratch_len, struct literal *literal)
 {
-    if (!is_coded) {
-        memmove(to, octets, len);
+    struct string *name = &literal->name;
+    if (literal->name_index != 0) {
+        const struct hpack_entry *entry = find_entry(decoder, literal->name_index);
+        if (HPACK_UNLIKELY(entry == NULL)) {
+            decoder->reason = "index outside the tables";
+            return false;
+        }
+        name->octets = entry->name;
+        name->len = entry->name_len;
+        name->is_coded = false;
+        literal->token = entry->token;
+        literal->flags |= entry->flags & HPACK_FIELD_BAD_NAME;
+        return true;
+    }
+    literal->token = HALO_NAME_UNKNOWN;
+    if (HPACK_UNLIKELY(!decode_string(list, scratch_len, name))) {
+        decoder->reason = "bad Huffman code in a name";
+        return false;
+    }
+    if (HPACK_UNLIKELY(name->is_coded)) {
+        return true;
+    }
+    halo_bytes octets = { name->octets, name->len };
+    literal->token = halo_name_token(octets);
+    if (literal->token == HALO_NAME_UNKNOWN) {
+        literal->flags |= hpack_name_flags(octets);
+    } else {
+        name->octets = hpack_names[literal->token].text;
+    }
+    return true;
+}
+
+static inline bool decode_value(struct hpack_decoder *decoder, struct hpack_list *list,
+                                size_t *scratch_len, struct literal *literal)
+{
+    struct string *value = &literal->value;
+    if (HPACK_UNLIKELY(!decode_string(list, scratch_len, value))) {
+        decoder->reason = "bad Huffman code in a value";
+        return false;
+    }
+    if (HPACK_LIKELY(!value->is_coded)) {
+        literal->flags |= hpack_value_flags((halo_bytes){ value->octets, value->len });
+    }
+    return true;
+}
+
+/* ---- literal fields: insertion ------------------------------------------------------------- */
+
+/* Fills in a string of a new entry. A name may come from the same arena. */
+static inline void fill_string(char *to, const struct string *string)
+{
+    if (HPACK_LIKELY(!string->is_coded)) {
+        memmove(to, string->octets, string->len);
         return;
     }
     bool is_too_long;
-    int64_t got = hpack_huffman_decode((uint8_t *)to, len, string->octets, string->len,
-                                       &is_too_long);
-    HPACK_ASSERT(got == len);
+    int64_t len = hpack_huffman_decode((uint8_t *)to, string->len, string->wire,
+                                       string->wire_len, &is_too_long);
+    HPACK_ASSERT(len == string->len);
 }
 
-static void fill_entry(struct hpack_entry *entry, struct literal *literal)
+static inline void fill_entry(struct hpack_entry *entry, const struct literal *literal)
 {
     char *octets = (char *)(uintptr_t)entry->value;
-    entry->name = literal->name;
-    if (literal->token == 0) {
-        fill_string(octets, literal->name, literal->name_len, literal->is_name_coded,
-                    &literal->wire_name);
+    entry->name = literal->name.octets;
+    entry->flags = literal->flags;
+    if (literal->token == HALO_NAME_UNKNOWN) {
+        fill_string(octets, &literal->name);
         entry->name = octets;
-        octets += literal->name_len;
+        octets += literal->name.len;
     }
-    fill_string(octets, literal->value, literal->value_len, literal->is_value_coded,
-                &literal->wire_value);
+    fill_string(octets, &literal->value);
     entry->value = octets;
-    entry->name_len = literal->name_len;
-    entry->value_len = literal->value_len;
+    entry->name_len = literal->name.len;
+    entry->value_len = literal->value.len;
     entry->hash = 0;
     entry->token = literal->token;
-    entry->flags = literal->flags;
-    if (HPACK_UNLIKELY(literal->is_name_coded)) {
+    if (HPACK_UNLIKELY(literal->name.is_coded)) {
         entry->flags |= hpack_name_flags((halo_bytes){ entry->name, entry->name_len });
     }
-    if (HPACK_UNLIKELY(literal->is_value_coded)) {
+    if (HPACK_UNLIKELY(literal->value.is_coded)) {
         entry->flags |= hpack_value_flags((halo_bytes){ entry->value, entry->value_len });
     }
 }
 
-/* Puts the field into the table. scratch_len is behind its strings. */
-static enum hpack_result insert_literal(struct hpack_decoder *decoder, struct hpack_list *list,
-                                        struct literal *literal, uint64_t size, bool is_kept)
+/* Inserts a field that needs others to be evicted, or is too large, or needs more memory. */
+static __attribute__((noinline)) enum hpack_result
+insert_and_evict(struct hpack_decoder *decoder, struct hpack_list *list, struct literal *literal,
+                 uint64_t size, uint64_t stored)
 {
     struct hpack_table *table = &decoder->table;
     struct hpack_plan plan;
-    uint64_t stored = size - HPACK_ENTRY_OVERHEAD - (literal->token == 0 ? 0 : literal->name_len);
     enum hpack_fit fit = hpack_table_plan(table, size, (uint32_t)stored, &plan);
-    if (HPACK_UNLIKELY(fit == HPACK_FIT_ROOM)) {
-        pin_fields(decoder, list);
+    pin_fields(decoder, list);
+    if (fit == HPACK_FIT_ROOM) {
         return HPACK_ROOM;
     }
-    const char *emitted_name = literal->name;
-    if (plan.evicted > 0 || plan.needs_slide) {
-        pin_fields(decoder, list);
+    const char *emitted_name = literal->name.octets;
+    if (literal->is_kept) {
+        emitted_name = save_if_in_table(decoder, list, literal->name.octets, literal->name.len);
     }
-    if (decoder->is_pinned && is_kept) {
-        emitted_name = save_if_in_table(decoder, list, literal->name, literal->name_len);
-    }
-    if (HPACK_UNLIKELY(fit == HPACK_FIT_NEVER)) {
+    if (fit == HPACK_FIT_NEVER) {
         hpack_table_evict_all(table);
-        literal->name = emitted_name;
-        return HPACK_OK;
+    } else {
+        struct hpack_entry *entry = hpack_table_insert(table, &plan, (uint32_t)size,
+                                                       (uint32_t)stored, &literal->name.octets);
+        fill_entry(entry, literal);
     }
-    struct hpack_entry *entry =
-        hpack_table_insert(table, &plan, (uint32_t)size, (uint32_t)stored, &literal->name);
-    fill_entry(entry, literal);
-    literal->name = emitted_name;
+    literal->name.octets = emitted_name;
     return HPACK_OK;
 }
 
-static enum hpack_result decode_literal(struct hpack_decoder *decoder, struct hpack_list *list,
-                                        const uint8_t **at, const uint8_t *end)
+static inline enum hpack_result insert_literal(struct hpack_decoder *decoder,
+                                               struct hpack_list *list, struct literal *literal,
+                                               uint64_t size)
+{
+    uint64_t stored = literal->value.len;
+    if (literal->token == HALO_NAME_UNKNOWN) {
+        stored += literal->name.len;
+    }
+    struct hpack_entry *entry = hpack_table_append(&decoder->table, size, stored);
+    if (HPACK_UNLIKELY(entry == NULL)) {
+        return insert_and_evict(decoder, list, literal, size, stored);
+    }
+    fill_entry(entry, literal);
+    return HPACK_OK;
+}
+
+static inline enum hpack_result decode_literal(struct hpack_decoder *decoder,
+                                               struct hpack_list *list, const uint8_t **at,
+                                               const uint8_t *end)
 {
     struct literal literal;
     enum hpack_result result = scan_literal(decoder, list, at, end, &literal);
-    if (result != HPACK_OK) {
+    if (HPACK_UNLIKELY(result != HPACK_OK)) {
         return result;
     }
     size_t scratch_len = list->scratch_len;
-    result = decode_strings(decoder, list, &literal, &scratch_len);
-    if (result != HPACK_OK) {
-        return result;
+    HPACK_ASSERT(list->scratch_high - scratch_len >= 2 * (size_t)list->string_max);
+    if (HPACK_UNLIKELY(!decode_name(decoder, list, &scratch_len, &literal) ||
+                       !decode_value(decoder, list, &scratch_len, &literal))) {
+        return HPACK_BROKEN;
     }
-    uint64_t size = (uint64_t)literal.name_len + literal.value_len + HPACK_ENTRY_OVERHEAD;
+    uint64_t size = (uint64_t)literal.name.len + literal.value.len + HPACK_ENTRY_OVERHEAD;
     result = check_hard_limits(decoder, list, size);
-    if (result != HPACK_OK) {
+    if (HPACK_UNLIKELY(result != HPACK_OK)) {
         return result;
     }
-    bool is_kept = !is_over_soft_limits(list, size) && literal.name_len <= list->string_max &&
-                   literal.value_len <= list->string_max;
+    literal.is_kept = !is_over_soft_limits(list, size) && literal.name.len <= list->string_max &&
+                      literal.value.len <= list->string_max;
     if (literal.is_inserted) {
-        result = insert_literal(decoder, list, &literal, size, is_kept);
-        if (result != HPACK_OK) {
+        result = insert_literal(decoder, list, &literal, size);
+        if (HPACK_UNLIKELY(result != HPACK_OK)) {
             return result;
         }
-    } else if (decoder->is_pinned && is_kept) {
-        literal.name = save_if_in_table(decoder, list, literal.name, literal.name_len);
-    }
-    if (is_kept) {
-        list->scratch_len = scratch_len;
-        emit(list, literal.name, literal.name_len, literal.value, literal.value_len, literal.token,
-             literal.flags, 0);
-    } else {
-        list->dropped = true;
     }
     count_field(list, size);
+    if (HPACK_UNLIKELY(!literal.is_kept)) {
+        list->dropped = true;
+        return HPACK_OK;
+    }
+    if (HPACK_UNLIKELY(decoder->is_pinned)) {
+        literal.name.octets =
+            save_if_in_table(decoder, list, literal.name.octets, literal.name.len);
+    }
+    list->scratch_len = scratch_len;
+    emit(list, literal.name.octets, literal.name.len, literal.value.octets, literal.value.len,
+         literal.token, literal.flags, 0);
     return HPACK_OK;
 }
 
@@ -493,6 +591,14 @@ enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list 
     const uint8_t *end = in + len;
     enum hpack_result result = HPACK_OK;
     while (at < end) {
+        if ((*at & INDEXED) != 0 && !decoder->is_update_due) {
+            const uint8_t *stopped = decode_indexed_run(decoder, list, at, end);
+            if (stopped != at) {
+                decoder->has_field = true;
+                at = stopped;
+                continue;
+            }
+        }
         const uint8_t *next = at;
         result = decode_one(decoder, list, &next, end);
         if (result != HPACK_OK) {

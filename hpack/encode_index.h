@@ -38,18 +38,18 @@ static inline size_t hpack_index_octets(size_t slots)
 static inline uint16_t *hpack_index_name_place(const struct hpack_table *table, uint32_t token,
                                                uint32_t name_hash)
 {
-    size_t places = hpack_index_names((size_t)table->mask + 1);
+    size_t places = hpack_index_names(table->slots);
     return &table->index[(token != 0 ? token : name_hash) & (places - 1)];
 }
 
 static inline uint16_t *hpack_index_heads(const struct hpack_table *table)
 {
-    return table->index + hpack_index_names((size_t)table->mask + 1);
+    return table->index + hpack_index_names(table->slots);
 }
 
 static inline uint16_t *hpack_index_older(const struct hpack_table *table)
 {
-    return hpack_index_heads(table) + table->mask + 1;
+    return hpack_index_heads(table) + table->slots;
 }
 
 /* The age of an insertion from the low bits of its number; `count` or more: it is gone. */

@@ -21,41 +21,13 @@
 /* ---- decoding ---------------------------------------------------------------------------- */
 
 enum {
-    SYMBOLS_PER_LOAD = 8, /* four lookups of at most two */
+    STEPS_PER_LOAD = 4,
+    SYMBOLS_PER_LOAD = 2 * STEPS_PER_LOAD,
     PADDING_MAX = 7, /* RFC 7541 section 5.2: more is an error */
     SYMBOL_NONE = -1,
 };
 
-/* Input. `left` bits, from the top of `bits`, are valid; below them are zeros or what follows. */
-struct source {
-    const uint8_t *in;
-    const uint8_t *end;
-    uint64_t bits;
-    uint32_t left;
-};
-
-/* Fills up to at least 56 bits, or with all that there is. */
-static inline void refill(struct source *source)
-{
-    if (source->end - source->in >= 8) {
-        source->bits |= hpack_load64_be(source->in) >> source->left;
-        source->in += (63 - source->left) >> 3;
-        source->left |= 56;
-        return;
-    }
-    while (source->in < source->end && source->left <= 56) {
-        source->bits |= (uint64_t)*source->in++ << (56 - source->left);
-        source->left += 8;
-    }
-}
-
-static inline void consume(struct source *source, uint32_t num_bits)
-{
-    source->bits <<= num_bits;
-    source->left -= num_bits;
-}
-
-/* A code of more than STEP_BITS bits, without consuming it: the symbol, or SYMBOL_NONE for EOS. */
+/* A code of more than STEP_BITS bits, at the top of `bits`: the symbol, or SYMBOL_NONE for EOS. */
 static int32_t find_long_symbol(uint64_t bits, uint32_t *length)
 {
     uint32_t top = (uint32_t)(bits >> 32);
@@ -66,113 +38,66 @@ static int32_t find_long_symbol(uint64_t bits, uint32_t *length)
             return long_symbols[long_codes[i].base + code - long_codes[i].first];
         }
     }
-    *length = 30;
+    *length = EOS_BITS;
     return SYMBOL_NONE;
+}
+
+/* Input from bit number `used` of the octet at `in` on. */
+struct source {
+    const uint8_t *in;
+    const uint8_t *end;
+    uint32_t used;
+};
+
+/* The next bits, left-aligned: 57 or all that there are, with ones behind. *left counts them. */
+static inline uint64_t peek_bits(const struct source *source, uint32_t *left)
+{
+    uint64_t bits = 0;
+    size_t len = (size_t)(source->end - source->in);
+    if (len >= 8) {
+        *left = 64 - source->used;
+        return hpack_load64_be(source->in) << source->used;
+    }
+    for (size_t i = 0; i < len; i++) {
+        bits = bits << 8 | source->in[i];
+    }
+    *left = (uint32_t)(8 * len) - source->used;
+    return *left == 0 ? UINT64_MAX : bits << (64 - *left) | UINT64_MAX >> *left;
 }
 
 /* Takes the next symbol. SYMBOL_NONE: what is left is not a whole code, or it is EOS. */
 static int32_t take_symbol(struct source *source)
 {
-    refill(source);
-    uint32_t step = steps[source->bits >> (64 - STEP_BITS)];
+    uint32_t left;
+    uint64_t bits = peek_bits(source, &left);
+    uint32_t step = steps[~bits >> (64 - STEP_BITS)];
     int32_t symbol = (int32_t)(step & 0xff);
     uint32_t length = code_lengths[symbol];
-    if (HPACK_UNLIKELY(step == 0)) {
-        symbol = find_long_symbol(source->bits, &length);
+    if (step == 0) {
+        symbol = find_long_symbol(bits, &length);
     }
-    if (length > source->left || symbol == SYMBOL_NONE) {
+    if (length > left || symbol == SYMBOL_NONE) {
         return SYMBOL_NONE;
     }
-    consume(source, length);
+    source->used += length;
+    source->in += source->used / 8;
+    source->used %= 8;
     return symbol;
 }
 
-/* Where take_symbol() found none, the rest must be padding: the beginning of EOS. */
-static inline bool is_padding(const struct source *source)
+/* Where take_symbol() found none, the rest must be padding: the beginning of EOS, so ones. */
+static bool is_padding(const struct source *source)
 {
-    return source->left <= PADDING_MAX &&
-           (source->left == 0 ||
-            source->bits >> (64 - source->left) == (1u << source->left) - 1);
+    uint32_t left;
+    uint64_t bits = peek_bits(source, &left);
+    return left <= PADDING_MAX && bits == UINT64_MAX;
 }
 
-/* One lookup: at most two symbols, of which both places are written. *used grows by the number of
- * bits in its low octet; above that is waste. */
-static inline uint32_t decode_step(uint64_t *bits, uint32_t *used, uint8_t **at)
+/* Goes on symbol by symbol where the fast way cannot. */
+static __attribute__((noinline)) int64_t decode_slowly(struct source source, uint8_t *out,
+                                                       uint8_t *at, const uint8_t *end,
+                                                       bool *too_long)
 {
-    uint32_t step = steps[*bits >> (64 - STEP_BITS)];
-    hpack_store16_le(*at, (uint16_t)step);
-    *at += step >> 24;
-    step >>= 16;
-    *bits <<= step & 0x3f;
-    *used += step;
-    return step;
-}
-
-/* Decodes in long strides, four lookups per load, while input and output have room for them. A
- * longer code makes lookups that yield and use nothing, which is noticed behind the fourth. */
-static inline uint8_t *decode_strides(struct source *source, uint8_t *at, const uint8_t *end)
-{
-    if (source->end - source->in < 8 || end - at < SYMBOLS_PER_LOAD) {
-        return at;
-    }
-    const uint8_t *in = source->in;
-    const uint8_t *in_last = source->end - 8;
-    const uint8_t *out_last = end - SYMBOLS_PER_LOAD;
-    uint32_t used = 0; /* bits of the octet at `in` */
-    do {
-        uint64_t bits = hpack_load64_be(in) << used;
-        decode_step(&bits, &used, &at);
-        decode_step(&bits, &used, &at);
-        decode_step(&bits, &used, &at);
-        uint32_t step = decode_step(&bits, &used, &at);
-        used &= 0xff;
-        if (HPACK_UNLIKELY(step == 0)) {
-            uint32_t length;
-            int32_t symbol = find_long_symbol(bits, &length);
-            if (used + length <= 64) {
-                if (symbol == SYMBOL_NONE || at == end) {
-                    break;
-                }
-                *at++ = (uint8_t)symbol;
-                used += length;
-            }
-        }
-        in += used / 8;
-        used %= 8;
-    } while (in <= in_last && at <= out_last);
-    source->in = in + used / 8;
-    used %= 8;
-    if (used > 0) {
-        source->bits = (uint64_t)*source->in++ << (56 + used);
-        source->left = 8 - used;
-    }
-    return at;
-}
-
-/* Decodes what one refill yields near the end, by lookups whose bits are all there. */
-static inline uint8_t *decode_rest(struct source *source, uint8_t *at, const uint8_t *end)
-{
-    refill(source);
-    while (end - at >= 2) {
-        uint32_t step = steps[source->bits >> (64 - STEP_BITS)];
-        uint32_t num_bits = step >> 16 & 0xff;
-        if (step == 0 || num_bits > source->left) {
-            break;
-        }
-        hpack_store16_le(at, (uint16_t)step);
-        at += step >> 24;
-        consume(source, num_bits);
-    }
-    return at;
-}
-
-int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t len,
-                             bool *too_long)
-{
-    struct source source = { .in = in, .end = in + len };
-    const uint8_t *end = out + cap;
-    uint8_t *at = decode_strides(&source, out, end);
-    at = decode_rest(&source, at, end);
     *too_long = false;
     for (;;) {
         int32_t symbol = take_symbol(&source);
@@ -185,6 +110,129 @@ int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t
         }
         *at++ = (uint8_t)symbol;
     }
+}
+
+/* One lookup: at most two symbols, of which both places are written. Bits are inverted here, so
+ * that those shifted in are ones. *used grows by the number of bits in its low octet; above that
+ * is waste. */
+static inline uint32_t decode_step(uint64_t *inverted, uint32_t *used, uint8_t **at)
+{
+    uint32_t step = steps[*inverted >> (64 - STEP_BITS)];
+    hpack_store16_le(*at, (uint16_t)step);
+    *at += step >> 24;
+    step >>= 16;
+    *inverted <<= step & 0x3f;
+    *used += step;
+    return step;
+}
+
+/* Four lookups. A longer code makes lookups that yield and use nothing, so that it is enough to
+ * look at the last one: true if there is one to be dealt with. */
+static inline bool decode_steps(uint64_t *inverted, uint32_t *used, uint8_t **at)
+{
+    decode_step(inverted, used, at);
+    decode_step(inverted, used, at);
+    decode_step(inverted, used, at);
+    uint32_t last = decode_step(inverted, used, at);
+    *used &= 0xff;
+    return last == 0;
+}
+
+/* Decodes up to the last seven of at least eight octets, while `out` has room for whole strides.
+ * Returns the end of the output; *is_stuck tells if something is left to decode_slowly(). */
+static inline uint8_t *decode_strides(struct source *source, uint8_t *out, const uint8_t *end,
+                                      bool *is_stuck)
+{
+    const uint8_t *in = source->in;
+    const uint8_t *in_last = source->end - 8;
+    const uint8_t *out_last = end - SYMBOLS_PER_LOAD;
+    uint8_t *at = out;
+    uint32_t used = 0;
+    *is_stuck = true;
+    while (at <= out_last) {
+        uint64_t inverted = ~hpack_load64_be(in) << used;
+        if (HPACK_UNLIKELY(decode_steps(&inverted, &used, &at))) {
+            uint32_t length;
+            int32_t symbol = find_long_symbol(~inverted, &length);
+            if (used + length <= 64) { /* else with the next load */
+                if (symbol == SYMBOL_NONE || at == end) {
+                    break;
+                }
+                *at++ = (uint8_t)symbol;
+                used += length;
+            }
+        }
+        in += used / 8;
+        used %= 8;
+        if (in > in_last) {
+            *is_stuck = false;
+            break;
+        }
+    }
+    source->in = in + used / 8;
+    source->used = used % 8;
+    return at;
+}
+
+/* The last octets, one to seven, of a run of `len`, left-aligned and inverted. */
+static inline uint64_t load_tail(const uint8_t *end, size_t num, size_t len)
+{
+    uint32_t unused = (uint32_t)(64 - 8 * num);
+    if (len >= 8) {
+        return ~hpack_load64_be(end - 8) << unused;
+    }
+    if (num >= 4) {
+        uint64_t bits = (uint64_t)hpack_load32_be(end - num) << (32 - unused);
+        return ~(bits | hpack_load32_be(end - 4)) << unused;
+    }
+    uint64_t bits = *(end - num);
+    if (num > 1) {
+        bits = bits << 8 * (num - 1) | (uint64_t)*(end - 2) << 8 | *(end - 1);
+    }
+    return ~bits << unused;
+}
+
+int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t len,
+                             bool *too_long)
+{
+    struct source source = { .in = in, .end = in + len };
+    const uint8_t *end = out + cap;
+    uint8_t *at = out;
+    if (len >= 8 && cap >= SYMBOLS_PER_LOAD) {
+        bool is_stuck;
+        at = decode_strides(&source, at, end, &is_stuck);
+        if (HPACK_UNLIKELY(is_stuck)) {
+            return decode_slowly(source, out, at, end, too_long);
+        }
+    }
+    if (source.in == source.end) {
+        return at - out;
+    }
+    if (HPACK_UNLIKELY(source.end - source.in >= 8)) {
+        return decode_slowly(source, out, at, end, too_long);
+    }
+    /* Behind the last bits come ones. With the padding, which is ones too, they are no code that
+     * a lookup finds. Where they do make up a code, more bits are used than there are. */
+    size_t num_octets = (size_t)(source.end - source.in);
+    uint32_t left = (uint32_t)(8 * num_octets) - source.used;
+    uint64_t inverted = load_tail(source.end, num_octets, len) << source.used;
+    uint32_t used = 0;
+    while (end - at >= SYMBOLS_PER_LOAD) {
+        if (decode_steps(&inverted, &used, &at)) {
+            if (HPACK_LIKELY(left - used <= PADDING_MAX && inverted == 0)) {
+                return at - out;
+            }
+            break;
+        }
+    }
+    if (used > left) {
+        *too_long = false;
+        return -1;
+    }
+    source.used += used;
+    source.in += source.used / 8;
+    source.used %= 8;
+    return decode_slowly(source, out, at, end, too_long);
 }
 
 int64_t hpack_huffman_decoded_len(const uint8_t *in, size_t len)

@@ -63,6 +63,15 @@ static inline uint64_t hpack_load64_le(const void *at)
 #endif
 }
 
+static inline uint32_t hpack_load32_be(const void *at)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return hpack_load32(at);
+#else
+    return __builtin_bswap32(hpack_load32(at));
+#endif
+}
+
 static inline uint64_t hpack_load64_be(const void *at)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__

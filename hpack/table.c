@@ -98,7 +98,7 @@ static bool is_wrapped(size_t head, size_t tail, uint32_t stored)
 static enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count, uint32_t stored,
                                  struct hpack_plan *plan)
 {
-    if (table->entries == NULL || count > table->mask) {
+    if (count >= table->slots) {
         return HPACK_FIT_ROOM;
     }
     if (count == 0) {
@@ -175,26 +175,35 @@ static uint32_t measure_older_part(const struct hpack_table *table, size_t *end)
     return num;
 }
 
-/* Makes all free octets one part; returns where it begins. Entries that were just evicted lie
- * before the older part, or, in a straight arena, behind head. Live octets are slid the other
- * way, so that *name can be one of these. */
-static size_t join_free_octets(struct hpack_table *table, const char **name)
+/* Makes all free octets one part, from head on. Entries that were just evicted lie before the
+ * older part, or, in a straight arena, behind head. Live octets are slid the other way, so that
+ * *name can be one of these. */
+static void join_free_octets(struct hpack_table *table, const char **name)
 {
     size_t tail = entry_offset(table, table->count - 1);
     size_t end = table->head;
     if (is_wrapped(table->head, tail, table->stored)) {
         uint32_t num = measure_older_part(table, &end);
         slide_octets(table, num, tail, end, (ptrdiff_t)(table->arena_size - end), name);
-        return table->head;
-    }
-    bool is_name_behind =
-        hpack_table_holds(table, *name) && (size_t)(*name - table->arena) >= table->head;
-    if (is_name_behind) {
+    } else if (hpack_table_holds(table, *name) && *name - table->arena >= (ptrdiff_t)end) {
         slide_octets(table, table->count, tail, end, -(ptrdiff_t)tail, name);
-        return end - tail;
+        table->head = end - tail;
+    } else {
+        slide_octets(table, table->count, tail, end, (ptrdiff_t)(table->arena_size - end), name);
+        table->head = 0;
     }
-    slide_octets(table, table->count, tail, end, (ptrdiff_t)(table->arena_size - end), name);
-    return 0;
+}
+
+/* After an eviction, a slide, or when the head was put at the beginning. */
+static void find_head_end(struct hpack_table *table)
+{
+    table->head_end = table->arena_size;
+    if (table->count > 0) {
+        size_t tail = entry_offset(table, table->count - 1);
+        if (is_wrapped(table->head, tail, table->stored)) {
+            table->head_end = tail;
+        }
+    }
 }
 
 struct hpack_entry *hpack_table_insert(struct hpack_table *table, const struct hpack_plan *plan,
@@ -204,16 +213,14 @@ struct hpack_entry *hpack_table_insert(struct hpack_table *table, const struct h
     table->count -= plan->evicted;
     table->size = plan->size;
     table->stored = plan->stored;
-    size_t at = plan->needs_slide ? join_free_octets(table, name) : plan->at;
-    HPACK_ASSERT(at + stored <= table->arena_size && table->count <= table->mask);
-
-    table->head = at + stored;
-    table->stored += stored;
-    table->size += size;
-    table->count++;
-    table->inserted++;
-    struct hpack_entry *entry = hpack_table_entry(table, 0);
-    entry->value = table->arena + at;
+    if (plan->needs_slide) {
+        join_free_octets(table, name);
+    } else {
+        table->head = plan->at;
+    }
+    find_head_end(table);
+    struct hpack_entry *entry = hpack_table_append(table, size, stored);
+    HPACK_ASSERT(entry != NULL);
     return entry;
 }
 
@@ -223,6 +230,7 @@ void hpack_table_evict_all(struct hpack_table *table)
     table->size = 0;
     table->stored = 0;
     table->head = 0;
+    table->head_end = table->arena_size;
 }
 
 void hpack_table_resize(struct hpack_table *table, uint32_t size_max)
@@ -234,6 +242,7 @@ void hpack_table_resize(struct hpack_table *table, uint32_t size_max)
         table->stored -= entry_stored(oldest);
         table->count--;
     }
+    find_head_end(table);
 }
 
 /* Copies the entries, oldest first, to the beginning of the new arena. */
@@ -255,6 +264,7 @@ static void copy_entries(const struct hpack_table *from, struct hpack_table *to)
         entry->value = octets;
         to->head += stored;
     }
+    to->head_end = to->arena_size;
 }
 
 void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
@@ -264,8 +274,7 @@ void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
 
     struct hpack_table moved = *table;
     moved.entries = memory;
-    moved.memory_size = size;
-    moved.mask = (uint32_t)(layout.slots - 1);
+    moved.slots = (uint32_t)layout.slots;
     moved.arena_size = layout.arena_octets;
     char *after = (char *)(moved.entries + layout.slots);
     moved.index = table->has_index ? (uint16_t *)(void *)after : NULL;
@@ -282,10 +291,11 @@ void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
 size_t hpack_table_room_wanted(const struct hpack_table *table)
 {
     size_t most = hpack_table_room_most(table->size_max, table->has_index);
-    if (table->memory_size >= most) {
-        return table->memory_size;
+    size_t now = hpack_table_memory_size(table);
+    if (now >= most) {
+        return now;
     }
-    size_t wanted = table->memory_size == 0 ? ROOM_FIRST : 2 * table->memory_size;
+    size_t wanted = now == 0 ? ROOM_FIRST : 2 * now;
     /* Not two steps where one is little more. */
     return wanted + wanted / 4 >= most ? most : wanted;
 }

@@ -43,10 +43,10 @@ struct hpack_table {
     uint16_t *index;
     char *arena;
     size_t arena_size;
-    size_t head; /* where the next octets go */
-    size_t memory_size;
+    size_t head;       /* where the next octets go */
+    size_t head_end;   /* where the free octets that begin there end */
     uint32_t stored;   /* octets in the arena that belong to entries */
-    uint32_t mask;     /* slots - 1 */
+    uint32_t slots;    /* a power of two, or 0 */
     uint32_t inserted; /* insertions so far; the newest entry is number inserted - 1 */
     uint32_t count;    /* entries */
     uint32_t size;     /* RFC 7541 section 4.1 */
@@ -74,7 +74,7 @@ void hpack_table_init(struct hpack_table *table, uint32_t size_max, bool has_ind
  * arena. For HPACK_FIT_NEVER the plan is to evict everything. */
 enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, uint32_t stored,
                                 struct hpack_plan *plan);
-/* Evicts as planned and makes a new newest entry with room for `stored` octets, at its `value`; the
+/* Evicts as planned and makes a newest entry with room for `stored` octets, at its `value`; the
  * rest of the entry is the caller's to fill in. *name, if it points into the arena, still points
  * to the same octets afterwards, even when their entry is evicted: they are where they were (the
  * new entry's octets may be there too, so the name is moved with memmove, and first) or were
@@ -90,7 +90,13 @@ size_t hpack_table_room_most(uint32_t size_max, bool has_index);
 /* The entry of age 0 (newest) to count - 1. */
 static inline struct hpack_entry *hpack_table_entry(const struct hpack_table *table, uint32_t age)
 {
-    return &table->entries[(table->inserted - 1 - age) & table->mask];
+    return &table->entries[(table->inserted - 1 - age) & (table->slots - 1)];
+}
+
+/* Octets of the piece in use. */
+static inline size_t hpack_table_memory_size(const struct hpack_table *table)
+{
+    return (size_t)((uintptr_t)table->arena - (uintptr_t)table->entries) + table->arena_size;
 }
 
 /* The name is not the constant text of a known one: its octets are in the arena. */
@@ -114,6 +120,25 @@ static inline uint32_t hpack_entry_size(const struct hpack_entry *entry)
 static inline bool hpack_table_holds(const struct hpack_table *table, const char *octets)
 {
     return (uintptr_t)octets - (uintptr_t)table->arena < table->arena_size;
+}
+
+/* Makes a newest entry as hpack_table_insert() does, if nothing has to be evicted or moved; else
+ * NULL. */
+static inline struct hpack_entry *hpack_table_append(struct hpack_table *table, uint64_t size,
+                                                     uint64_t stored)
+{
+    if (size > table->size_max - table->size || table->count >= table->slots ||
+        stored > table->head_end - table->head) {
+        return NULL;
+    }
+    struct hpack_entry *entry = &table->entries[table->inserted & (table->slots - 1)];
+    entry->value = table->arena + table->head;
+    table->head += stored;
+    table->stored += (uint32_t)stored;
+    table->size += (uint32_t)size;
+    table->count++;
+    table->inserted++;
+    return entry;
 }
 
 #endif

@@ -1,6 +1,5 @@
 #include "tls/allocator.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "tls/tls.h"
@@ -51,7 +50,6 @@ enum { BLOCK_MAGIC = 0x68616c6f };
 struct thread_heap {
     struct block *spare[NUM_CLASSES];
     uint32_t num_spare[NUM_CLASSES];
-    bool registered;
 
     uint8_t *lent;
     size_t lent_size; /* 0 once the place is taken */
@@ -62,23 +60,6 @@ struct thread_heap {
 };
 
 static _Thread_local struct thread_heap heap;
-
-static pthread_key_t thread_end;
-static bool thread_end_made;
-
-static void at_thread_end(void *ignored)
-{
-    (void)ignored;
-    tls_allocator_thread_exit();
-}
-
-/* A thread's cache is freed when the thread ends: only threads that keep something need to register. */
-static void register_thread(void)
-{
-    if (!heap.registered && thread_end_made) {
-        heap.registered = pthread_setspecific(thread_end, &heap) == 0;
-    }
-}
 
 static uint32_t class_of(size_t size)
 {
@@ -184,7 +165,6 @@ static void heap_free(void *pointer)
         free(block);
         return;
     }
-    register_thread();
     hide(block);
     block->next = heap.spare[class_index];
     heap.spare[class_index] = block;
@@ -209,7 +189,6 @@ static void *heap_resize(void *pointer, size_t size)
 
 void tls_allocator_install(void)
 {
-    thread_end_made = pthread_key_create(&thread_end, at_thread_end) == 0;
     (void)wolfSSL_SetAllocators(heap_alloc, heap_free, heap_resize);
 }
 
@@ -243,7 +222,6 @@ void tls_allocator_thread_exit(void)
         heap.num_spare[i] = 0;
     }
     heap.figures.cached = 0;
-    heap.registered = false;
 }
 
 void tls_heap_read(struct tls_heap *out)

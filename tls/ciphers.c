@@ -125,6 +125,24 @@ int tls_set_ciphers(struct halo_tls_context *context, const char *list,
     return 0;
 }
 
+static bool set_groups(const struct halo_tls_context *context)
+{
+    int list[TLS_GROUPS_MAX];
+
+    if (context->version_max >= HALO_TLS_1_3) {
+        memcpy(list, context->groups, sizeof(list));
+        return wolfSSL_CTX_set_groups(context->wolf, list, context->num_groups) == WOLFSSL_SUCCESS;
+    }
+    /* Older releases have that for TLS 1.3 only. */
+    for (int i = 0; i < context->num_groups; i++) {
+        if (wolfSSL_CTX_UseSupportedCurve(context->wolf, (word16)context->groups[i]) !=
+            WOLFSSL_SUCCESS) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int tls_set_groups(struct halo_tls_context *context, const char *list,
                    const struct tls_report *report)
 {
@@ -155,8 +173,7 @@ int tls_set_groups(struct halo_tls_context *context, const char *list,
     if (context->num_groups == 0) {
         return tls_report(report, HALO_E_INVALID_ARGUMENT, "groups: the list is empty");
     }
-    if (wolfSSL_CTX_set_groups(context->wolf, context->groups, context->num_groups) !=
-        WOLFSSL_SUCCESS) {
+    if (!set_groups(context)) {
         return tls_report(report, HALO_E_TLS, "groups: wolfSSL does not accept the list");
     }
     return 0;

@@ -217,6 +217,7 @@ void halo_tls_context_free(halo_tls_context *context)
         return;
     }
     if (context->wolf != NULL) {
+        tls_library_use_thread();
         wolfSSL_CTX_free(context->wolf);
     }
     free(context);

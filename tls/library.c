@@ -10,8 +10,27 @@ static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 static int start_status;
 static char name[32];
 
+static pthread_key_t thread_end;
+static bool have_thread_end;
+static _Thread_local bool registered;
+
+static void at_thread_end(void *ignored)
+{
+    (void)ignored;
+    tls_thread_exit();
+}
+
+void tls_library_use_thread(void)
+{
+    if (!registered && have_thread_end) {
+        /* Any value but NULL makes the destructor run. */
+        registered = pthread_setspecific(thread_end, &registered) == 0;
+    }
+}
+
 static void start(void)
 {
+    have_thread_end = pthread_key_create(&thread_end, at_thread_end) == 0;
     tls_allocator_install();
     start_status = wolfSSL_Init();
 }
@@ -29,6 +48,7 @@ int tls_library_start(const struct tls_report *report)
     if (start_status != WOLFSSL_SUCCESS) {
         return tls_report(report, HALO_E_TLS, "wolfSSL does not start (its code %d)", start_status);
     }
+    tls_library_use_thread();
     return 0;
 }
 

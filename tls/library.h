@@ -7,4 +7,8 @@
 /* Any thread, any number of times. */
 int tls_library_start(const struct tls_report *report) HALO_MUST_USE;
 
+/* To be called on each thread that is about to use wolfSSL: makes tls_thread_exit() run when the
+ * thread ends. */
+void tls_library_use_thread(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* The operations of core/conn/transport.h by wolfSSL. */
 #include "tls/transport.h"
 
+#include "tls/library.h"
 #include "tls/limits.h"
 #include "tls/record_io.h"
 #include "tls/record_output.h"
@@ -248,6 +249,7 @@ struct transport *tls_transport_new(struct memory *memory, halo_tls_context *con
     if (tls == NULL) {
         return NULL;
     }
+    tls_library_use_thread();
     tls->base.ops = &operations;
     tls->base.memory = memory;
     tls->base.state = TRANSPORT_HANDSHAKE;

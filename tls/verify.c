@@ -38,7 +38,8 @@ int tls_verify_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 
     HALO_ASSERT(tls != NULL);
     if (!good && tls->context->verify != HALO_TLS_VERIFY_NONE) {
-        if (tls->verify_error == 0) {
+        /* With the OpenSSL layer this is a number of OpenSSL's; then wolfSSL_get_error() knows better. */
+        if (tls->verify_error == 0 && store->error < 0) {
             tls->verify_error = store->error;
         }
         return 0;

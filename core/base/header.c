@@ -10,6 +10,7 @@
 
 struct halo_header_set {
     uint64_t identity;
+    size_t bound;
     size_t count;
     halo_header fields[];
 };
@@ -17,6 +18,11 @@ struct halo_header_set {
 uint64_t header_set_identity(const halo_header_set *set)
 {
     return set->identity;
+}
+
+size_t header_set_bound(const halo_header_set *set)
+{
+    return set->bound;
 }
 
 const halo_header *halo_header_set_fields(const halo_header_set *set, size_t *count)
@@ -106,6 +112,7 @@ int halo_header_set_new(halo_header_set **set, const halo_header *fields, size_t
             return status;
         }
     }
+    made->bound = hpack_encode_bound(made->fields, count);
     *set = made;
     return 0;
 }

@@ -77,11 +77,8 @@ void *memory_resize(struct memory *memory, void *old, size_t size)
     return pointer;
 }
 
-void memory_free(struct memory *memory, void *pointer)
+void memory_release(struct memory *memory, void *pointer)
 {
-    if (pointer == NULL) {
-        return;
-    }
     HALO_ASSERT(memory->live > 0);
     memory->live--;
     memory->allocator.release(pointer, memory->allocator.ctx);

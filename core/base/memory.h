@@ -59,7 +59,14 @@ void memory_fini(struct memory *memory);
 void *memory_alloc(struct memory *memory, size_t size) HALO_MUST_USE;
 void *memory_zalloc(struct memory *memory, size_t size) HALO_MUST_USE;
 void *memory_resize(struct memory *memory, void *old, size_t size) HALO_MUST_USE;
-void memory_free(struct memory *memory, void *pointer); /* NULL is allowed */
+void memory_release(struct memory *memory, void *pointer);
+
+static inline void memory_free(struct memory *memory, void *pointer)
+{
+    if (pointer != NULL) {
+        memory_release(memory, pointer);
+    }
+}
 
 void slab_init(struct slab *slab, struct memory *memory, size_t object_size,
                uint32_t objects_per_block);
@@ -76,6 +83,15 @@ static inline void *slab_take(struct slab *slab)
     slab->free = object->next;
     slab->in_use++;
     return object;
+}
+
+/* An object of zeros. The size is the slab's and no constant on purpose: one of this magnitude becomes a
+ * "rep stos", which takes longer to start than the library's memset takes to finish. */
+static inline void *slab_take_zeroed(struct slab *slab)
+{
+    void *object = slab_take(slab);
+
+    return object != NULL ? memset(object, 0, slab->object_size) : NULL;
 }
 
 static inline void slab_give(struct slab *slab, void *pointer)

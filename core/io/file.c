@@ -39,7 +39,7 @@ static void read_done(struct io_op *op, int result, uint32_t flags)
         read->on_read(read, read->polling || result == -EAGAIN || result == -EINTR ? -ECANCELED : result);
         return;
     }
-    /* A non-blocking descriptor answers -EAGAIN where a blocking one makes the kernel wait. */
+    /* Older kernels answer -EAGAIN for a non-blocking descriptor, where they wait for a blocking one. */
     if (result == -EAGAIN || (read->polling && result >= 0)) {
         read->polling = !read->polling;
         submit(read);

@@ -15,6 +15,7 @@ enum {
     COMPLETION_ENTRIES_MAX = 65536,
     /* A deferred call may defer again; one that never stops must not stop the loop. */
     DEFERRED_ROUNDS_MAX = 16,
+    FLUSHES_MAX = 100,
 };
 
 /* A timer this close is waited for by a fresh clock: the turn's own work has taken some of the time. */
@@ -281,7 +282,8 @@ static int64_t wait_time(struct halo_loop *loop, int64_t timeout_ns)
     uint64_t next = timers_next_ns(&loop->timers);
     uint64_t now = loop->now_ns;
 
-    if (timeout_ns == 0 || loop->failed != NULL || !list_empty(&loop->deferred)) {
+    if (timeout_ns == 0 || loop->failed != NULL || loop->cancels != NULL ||
+        !list_empty(&loop->deferred)) {
         return 0;
     }
     if (next == TIMER_NEVER) {
@@ -321,8 +323,8 @@ static void handle_completions(struct halo_loop *loop)
     struct ring *ring = loop->ring;
     uint32_t count;
 
-    /* They are copied out first: callbacks may submit, which may need the queue. No new ones come before the next
-     * enter, so this ends. */
+    /* They are copied out first: callbacks may submit, which needs room in the queue. What such a submit
+     * completes waits for the next turn, so this ends. */
     do {
         count = ring->ops->reap(ring, batch, LOOP_BATCH);
         for (uint32_t i = 0; i < count; i++) {
@@ -383,6 +385,14 @@ static bool has_work(const struct halo_loop *loop)
     return loop->refs > 0 || has_mail(loop) || !list_empty(&loop->deferred);
 }
 
+/* Submits all that is prepared, although the kernel may be short of memory for a while. */
+static void flush_all(struct halo_loop *loop)
+{
+    for (int i = 0; i < FLUSHES_MAX && loop->ring->room != loop->ring->entries; i++) {
+        io_op_flush(loop);
+    }
+}
+
 /*
  * The end of a run. What is prepared still goes out (a close, for one). When only the read of the wake
  * descriptor is left in the kernel, it is taken back, so that an idle loop can be freed, or run again, by any
@@ -390,7 +400,7 @@ static bool has_work(const struct halo_loop *loop)
  */
 static int settle(struct halo_loop *loop)
 {
-    io_op_flush(loop);
+    flush_all(loop);
     if (loop->ledger.operations == 1 && !io_op_idle(&loop->wake_op)) {
         io_op_cancel(loop, &loop->wake_op);
         while (loop->ledger.operations == 1) {
@@ -442,14 +452,11 @@ int halo_loop_run(halo_loop *loop)
 static bool has_leftovers(const struct halo_loop *loop)
 {
     return loop->ledger.operations > 0 || loop->failed != NULL || has_mail(loop) ||
-           !list_empty(&loop->deferred);
+           !list_empty(&loop->deferred) || !list_empty(&loop->handles);
 }
 
-/* Ends everything that is under way. False when something does not end. */
-static bool end_all(struct halo_loop *loop)
+static void abort_handles(struct halo_loop *loop)
 {
-    const struct ring_request cancel_all = {.opcode = RING_CANCEL_ALL};
-    uint64_t deadline = loop->ring->ops->clock_ns(loop->ring) + FREE_TIMEOUT_NS;
     struct list_link *link;
 
     while ((link = list_pop_front(&loop->handles)) != NULL) {
@@ -457,6 +464,15 @@ static bool end_all(struct halo_loop *loop)
 
         handle->abort(handle);
     }
+}
+
+/* Ends everything that is under way. False when something does not end. */
+static bool end_all(struct halo_loop *loop)
+{
+    const struct ring_request cancel_all = {.opcode = RING_CANCEL_ALL};
+    uint64_t deadline = loop->ring->ops->clock_ns(loop->ring) + FREE_TIMEOUT_NS;
+
+    abort_handles(loop);
     io_op_cancel_early(loop);
     if (loop->ring_ready && loop->thread != gettid()) {
         if (loop->ledger.operations > 0 || loop->ledger.buffers > 0) {
@@ -474,6 +490,7 @@ static bool end_all(struct halo_loop *loop)
             loop->ring->ops->clock_ns(loop->ring) >= deadline) {
             return !has_leftovers(loop);
         }
+        abort_handles(loop); /* made since, by a connection that was just accepted */
     }
     return true;
 }
@@ -496,6 +513,9 @@ void halo_loop_free(halo_loop *loop)
         return;
     }
     loop_free_timers(loop);
+    if (loop->file_env.free != NULL) {
+        loop->file_env.free(loop, loop->file_env.data);
+    }
     if (loop->tls_env.free != NULL) {
         loop->tls_env.free(loop, loop->tls_env.data);
     }
@@ -503,7 +523,7 @@ void halo_loop_free(halo_loop *loop)
         loop->proto_env.free(loop, loop->proto_env.data);
     }
     if (loop->ring_ready) {
-        io_op_flush(loop);
+        flush_all(loop);
     }
     close_ring(loop);
     loop->ring->ops->free(loop->ring);

@@ -93,6 +93,7 @@ struct halo_loop {
     struct list_link public_timers;
     struct loop_env proto_env; /* core/conn's */
     struct loop_env tls_env;   /* tls/'s */
+    struct loop_env file_env;  /* server/'s file responses */
 
     bool ring_ready; /* the kernel's ring exists; it belongs to `thread` */
     bool running;

@@ -101,8 +101,8 @@ struct ring_ops {
     void (*detach)(struct ring *ring);
     /* Writes the request into the submission queue. Only while ring->room is not 0. */
     void (*prepare)(struct ring *ring, const struct ring_request *request);
-    /* Submits what is prepared; does not wait and lets no completion happen. 0, or a negative errno when not all of
-     * it could be submitted. */
+    /* Submits what is prepared and does not wait; what completes by that alone is in the completion queue
+     * then. 0, or a negative errno when not all of it could be submitted. */
     int (*submit)(struct ring *ring);
     /* Submits what is prepared and waits for `count` completions, at most timeout_ns: 0 only lets pending ones
      * happen, negative waits for ever. One system call. 0, also after the timeout or a signal and when the kernel

@@ -205,8 +205,9 @@ static int ring_submit_and_wait(struct ring *ring, uint32_t count, int64_t timeo
     };
     int result;
 
-    /* The completion queue is empty here, so each of these enters the kernel, once. */
-    if (timeout_ns == 0 || count == 0) {
+    /* Each of these enters the kernel once, and lets pending completions happen; the second would not when a submit
+     * in between has brought some already. */
+    if (timeout_ns == 0 || io_uring_cq_ready(&self->uring) >= count) {
         result = io_uring_submit_and_get_events(&self->uring);
     } else {
         result = io_uring_submit_and_wait_timeout(&self->uring, &first, count,

@@ -434,7 +434,7 @@ int message_check_sent(halo_header *checked, const halo_header *fields, size_t c
 
         *field = fields[i];
         /* Fields that halo handed out carry a hash: their octets were checked when they came. */
-        if (field->hash == 0) {
+        if (field->hash == 0 || field->token >= HALO_NAME_COUNT) {
             HALO_TRY(check_new_field(field, mixed_case));
         }
         if (HALO_UNLIKELY(has_rule[field->token])) {

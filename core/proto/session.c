@@ -129,15 +129,10 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
 static int check_options(const struct halo_session_options *options)
 {
     if (options->role > HALO_CLIENT || options->connection_window_size < LIMIT_WINDOW_DEFAULT ||
-        options->connection_window_size > LIMIT_WINDOW_MAX ||
-        options->settings.header_table_size > LIMIT_DECODER_TABLE_MAX) {
+        options->connection_window_size > LIMIT_WINDOW_MAX) {
         return HALO_E_INVALID_ARGUMENT;
     }
-    if (options->role == HALO_SERVER && options->settings.enable_push != 0 &&
-        (options->settings.present & HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_PUSH)) != 0) {
-        return HALO_E_INVALID_SETTING_VALUE; /* RFC 9113 6.5.2: a server must not send 1 */
-    }
-    return halo_settings_check(&options->settings);
+    return session_check_settings((int)options->role, &options->settings);
 }
 
 /* ---- making and freeing -------------------------------------------------------------------------- */
@@ -370,6 +365,8 @@ void halo_session_get_info(const halo_session *session, struct halo_session_info
         .frames_received = session->frames_received,
         .frames_sent = session->frames_sent,
         .streams_opened = session->streams_opened,
+        .octets_copied_in = session->copied_in,
+        .octets_copied_out = session->copied_out,
         .pending_settings = session->pending_count,
     };
 }

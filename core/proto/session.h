@@ -71,8 +71,8 @@ struct reader {
 struct open_block {
     uint32_t stream_id; /* 0: none is open */
     uint8_t flags;      /* END_STREAM of its HEADERS */
-    uint8_t continuations;
-    uint8_t empty_continuations;
+    uint32_t continuations;
+    uint32_t empty_continuations;
     uint8_t *octets;
     uint32_t len;
     uint32_t cap;
@@ -188,6 +188,8 @@ struct halo_session {
     uint64_t frames_received;
     uint64_t frames_sent;
     uint64_t streams_opened;
+    uint64_t copied_in; /* body octets that halo copied, see docs/ARCHITECTURE.md */
+    uint64_t copied_out;
 
     /* Called when the session has something to send or to tell that its driver does not know of: the connection
      * then pumps at the end of the batch. NULL for sessions that are driven by hand. */
@@ -278,6 +280,10 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event);
 void stream_drop_held(struct halo_stream *stream);
 void stream_settle_held(struct halo_stream *stream);
 void stream_drop_writes(struct halo_stream *stream);
+/* For sources inside halo that answer HALO_E_AGAIN and get their octets by themselves: octets that have come, sent
+ * without a copy, before the source is asked again. `end`: these were the last (the slice may be empty). The slice
+ * is taken. 0 or HALO_E_NOMEM. */
+int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end);
 
 /* ---- session_headers.c ----------------------------------------------------------------------------- */
 
@@ -294,6 +300,8 @@ void stream_schedule(struct halo_stream *stream);
 bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, bool end);
 /* END_STREAM went out in a frame that is in the output. */
 void stream_sent_end(struct halo_stream *stream);
+/* The stream's source has given everything: the end is queued behind it. */
+void stream_finish_source(struct halo_stream *stream);
 
 static inline int64_t stream_send_window(const struct halo_stream *stream)
 {
@@ -308,6 +316,8 @@ const struct fault *session_ping_frame(struct halo_session *session, const struc
                                        const uint8_t *payload, struct halo_event *event);
 const struct fault *session_goaway_frame(struct halo_session *session, const struct frame *frame,
                                          const uint8_t *payload, struct halo_event *event);
+/* May this role send these settings? Returns 0 or HALO_E_INVALID_SETTING_VALUE. */
+int session_check_settings(int role, const struct halo_settings *settings);
 int session_write_settings(struct halo_session *session, const struct halo_settings *settings);
 void session_write_goaway(struct halo_session *session, uint32_t last_stream_id, uint32_t code,
                           const void *debug_data, size_t debug_len);

@@ -345,7 +345,7 @@ const struct fault *session_continuation(struct halo_session *session, const str
     const struct fault *fault;
 
     block->continuations++;
-    block->empty_continuations = (uint8_t)(block->empty_continuations + (frame->len == 0));
+    block->empty_continuations += frame->len == 0;
     if (block->continuations > session->limits.continuation_frames ||
         block->empty_continuations > LIMIT_CONTINUATION_EMPTY) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");

@@ -11,7 +11,7 @@ enum {
     COPY_SMALL_MAX = 2048,
 };
 
-void stream_drop_writes(struct halo_stream *stream)
+__attribute__((noinline)) static void drop_writes(struct halo_stream *stream)
 {
     struct slab *blocks = &stream->session->env->blocks;
     struct halo_source source = stream->source;
@@ -27,6 +27,13 @@ void stream_drop_writes(struct halo_stream *stream)
     stream->write_last = NULL;
     if (source.read != NULL && source.done != NULL) {
         source.done(source.ctx);
+    }
+}
+
+void stream_drop_writes(struct halo_stream *stream)
+{
+    if (stream->write_first != NULL || stream->source.read != NULL) {
+        drop_writes(stream);
     }
 }
 
@@ -182,6 +189,7 @@ int halo_stream_write(halo_stream *stream, const void *data, size_t len, unsigne
     if (HALO_LIKELY(write_now(stream, data, len, flags))) {
         return 0;
     }
+    stream->session->copied_out += len;
     if (len > 0 && !queue_copy(stream, data, len)) {
         return HALO_E_NOMEM;
     }
@@ -199,7 +207,11 @@ int halo_stream_write_borrow(halo_stream *stream, const void *data, size_t len, 
     if (!is_dropped(stream)) {
         HALO_TRY(check_write(stream, len));
     }
-    if (is_dropped(stream) || write_now(stream, data, len, flags)) {
+    /* A block without octets would never be used up. */
+    if (is_dropped(stream) || len == 0 || write_now(stream, data, len, flags)) {
+        if (len == 0) {
+            HALO_TRY(halo_stream_write(stream, "", 0, flags));
+        }
         if (done != NULL) {
             done(ctx);
         }
@@ -223,18 +235,16 @@ int halo_stream_write_slice(halo_stream *stream, halo_slice *slice, unsigned fla
     int status;
 
     *slice = (halo_slice){0};
-    status = is_dropped(stream) ? 0 : check_write(stream, taken.len);
-    if (status != 0 || is_dropped(stream) || taken.owner == NULL) {
+    if (is_dropped(stream) || taken.owner == NULL || taken.len == 0) {
         /* Without an owner the octets are the caller's: they are copied. */
-        if (status == 0 && !is_dropped(stream)) {
-            return halo_stream_write(stream, taken.data, taken.len, flags);
-        }
+        status = halo_stream_write(stream, taken.data, taken.len, flags);
         halo_slice_release(&taken);
         return status;
     }
-    if (write_now(stream, taken.data, taken.len, flags)) {
+    status = check_write(stream, taken.len);
+    if (status != 0 || write_now(stream, taken.data, taken.len, flags)) {
         halo_slice_release(&taken);
-        return 0;
+        return status;
     }
     block = new_block(stream, taken.data, taken.len, BLOCK_BUFFER);
     if (block == NULL) {
@@ -274,6 +284,32 @@ void halo_stream_resume_source(halo_stream *stream)
         stream->flags &= ~(uint32_t)STREAM_SOURCE_IDLE;
         stream_schedule(stream);
     }
+}
+
+int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end)
+{
+    halo_slice taken = *slice;
+
+    HALO_ASSERT(stream->source.read != NULL && (taken.len == 0 || taken.owner != NULL));
+    *slice = (halo_slice){0};
+    if (taken.len > 0) {
+        struct write_block *block = new_block(stream, taken.data, taken.len, BLOCK_BUFFER);
+
+        if (block == NULL) {
+            halo_slice_release(&taken);
+            return HALO_E_NOMEM;
+        }
+        block->owner.buffer = taken.owner;
+        queue_block(stream, block);
+    } else {
+        halo_slice_release(&taken);
+    }
+    if (end) {
+        stream_finish_source(stream);
+    }
+    stream->flags &= ~(uint32_t)STREAM_SOURCE_IDLE;
+    stream_schedule(stream);
+    return 0;
 }
 
 int halo_stream_end(halo_stream *stream)

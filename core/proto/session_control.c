@@ -35,23 +35,37 @@ void session_write_window_update(struct halo_session *session, uint32_t stream_i
 int halo_session_set_window(halo_session *session, uint32_t octets)
 {
     struct receive_window *window = &session->receive;
-    int64_t difference = (int64_t)octets - window->size;
+    uint32_t old = (uint32_t)window->size;
+    uint32_t part;
 
     if (octets > LIMIT_WINDOW_MAX) {
         return HALO_E_INVALID_ARGUMENT;
     }
     window->size = (int32_t)octets;
-    if (difference > 0) {
-        window->available += (int32_t)difference;
-        session_write_window_update(session, 0, (uint32_t)difference);
+    if (octets > old) {
+        /* What is still withheld was never taken from the peer: giving that up is giving it. */
+        part = min_u32(octets - old, window->withheld);
+        window->withheld -= part;
+        part = octets - old - part;
+        window->available += (int32_t)part;
+        if (part > 0) {
+            session_write_window_update(session, 0, part);
+        }
     } else {
         /* Credit that was given cannot be taken back; it is withheld from what comes. */
-        window->withheld += (uint32_t)-difference;
+        part = min_u32(old - octets, window->unreturned);
+        window->unreturned -= part;
+        window->withheld += old - octets - part;
     }
     return 0;
 }
 
 /* ---- SETTINGS (RFC 9113 6.5) --------------------------------------------------------------------------------- */
+
+static bool has(const struct halo_settings *settings, uint32_t identifier)
+{
+    return (settings->present & HALO_SETTINGS_BIT(identifier)) != 0;
+}
 
 int session_write_settings(struct halo_session *session, const struct halo_settings *settings)
 {
@@ -82,12 +96,26 @@ int session_write_settings(struct halo_session *session, const struct halo_setti
     return 0;
 }
 
+int session_check_settings(int role, const struct halo_settings *settings)
+{
+    /* RFC 9113 6.5.2: a server must not send 1. */
+    if (role == HALO_SERVER && has(settings, HALO_SETTINGS_ENABLE_PUSH) &&
+        settings->enable_push != 0) {
+        return HALO_E_INVALID_SETTING_VALUE;
+    }
+    if (has(settings, HALO_SETTINGS_HEADER_TABLE_SIZE) &&
+        settings->header_table_size > LIMIT_DECODER_TABLE_MAX) {
+        return HALO_E_INVALID_SETTING_VALUE;
+    }
+    return halo_settings_check(settings);
+}
+
 int halo_session_settings(halo_session *session, const struct halo_settings *settings)
 {
     if (session->state >= SESSION_ENDING) {
         return HALO_E_INVALID_SESSION;
     }
-    HALO_TRY(halo_settings_check(settings));
+    HALO_TRY(session_check_settings(session->role, settings));
     if (session->pending_count >= session->limits.pending_settings) {
         return HALO_E_MAX_PENDING_SETTINGS_ACK;
     }
@@ -98,21 +126,39 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
     return 0;
 }
 
-static bool has(const struct halo_settings *settings, uint32_t identifier)
+/* Our initial window size holds: what a stream gives back, and when, goes by it. Credit that had been
+ * collected up to half the old size may be due by the new one. */
+static void resize_streams(struct halo_session *session, uint32_t size)
 {
-    return (settings->present & HALO_SETTINGS_BIT(identifier)) != 0;
+    struct list_link *link;
+
+    session->local.initial_window_size = size;
+    for (link = session->streams.next; link != &session->streams; link = link->next) {
+        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
+        uint32_t increment;
+
+        stream->receive.size = (int32_t)size;
+        if (stream->id == 0 || stream->recv_half == HALF_DONE) {
+            continue;
+        }
+        increment = receive_window_return(&stream->receive, 0);
+        if (increment > 0) {
+            session_write_window_update(session, stream->id, increment);
+        }
+    }
 }
 
 /* Our oldest SETTINGS hold from now on (6.5.3). */
 static const struct fault *on_settings_ack(struct halo_session *session, struct halo_event *event)
 {
     struct pending_settings *pending = session->pending_first;
-    const struct halo_settings *sent = &pending->settings;
     struct halo_settings *local = &session->local;
+    const struct halo_settings *sent;
 
     if (pending == NULL) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "SETTINGS acknowledged that were not sent");
     }
+    sent = &pending->settings;
     if (has(sent, HALO_SETTINGS_HEADER_TABLE_SIZE)) {
         local->header_table_size = sent->header_table_size;
         hpack_decoder_set_max(&session->decoder, sent->header_table_size);
@@ -124,7 +170,7 @@ static const struct fault *on_settings_ack(struct halo_session *session, struct 
         local->max_concurrent_streams = sent->max_concurrent_streams;
     }
     if (has(sent, HALO_SETTINGS_INITIAL_WINDOW_SIZE)) {
-        local->initial_window_size = sent->initial_window_size;
+        resize_streams(session, sent->initial_window_size);
     }
     if (has(sent, HALO_SETTINGS_MAX_FRAME_SIZE)) {
         local->max_frame_size = sent->max_frame_size;
@@ -189,12 +235,12 @@ static const struct fault *check_setting(const struct halo_session *session, uin
 }
 
 /* RFC 9113 6.9.2: no stream's window may pass the maximum. Streams keep the difference to the initial
- * size, so only those that were given credit need a look, and only when the size grows very large. */
+ * size, so they need a look only when that grows. */
 static const struct fault *check_windows(const struct halo_session *session, uint32_t initial)
 {
     const struct list_link *link;
 
-    if (initial < LIMIT_WINDOW_MAX / 2) {
+    if (initial <= session->remote.initial_window_size) {
         return NULL;
     }
     for (link = session->streams.next; link != &session->streams; link = link->next) {

@@ -51,12 +51,11 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
 
 struct halo_stream *stream_new(struct halo_session *session, bool local)
 {
-    struct halo_stream *stream = slab_take(&session->env->streams);
+    struct halo_stream *stream = slab_take_zeroed(&session->env->streams);
 
     if (stream == NULL) {
         return NULL;
     }
-    memset(stream, 0, sizeof(*stream));
     stream->session = session;
     stream->flags = local ? STREAM_LOCAL : 0;
     stream->urgency = 3; /* RFC 9218 4.1 */

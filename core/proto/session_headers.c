@@ -17,13 +17,21 @@ struct block_parts {
     const halo_header *prepared;
     size_t prepared_count;
     uint64_t prepared_identity;
+    size_t prepared_bound;
     const halo_header *fields;
     size_t fields_count;
 };
 
-/* Splits the user's headers into parts and checks the plain ones. *mixed: names to be put in lower
- * case. */
-static int take_parts(struct block_parts *parts, const halo_headers *headers, bool *mixed)
+enum {
+    /* A plain list up to this is copied with what the check finds out about its names; a longer one is
+     * used as it is, and the encoder finds out again. */
+    CHECKED_MAX = 16,
+};
+
+/* Splits the user's headers into parts and checks the plain ones. `checked` is room for CHECKED_MAX
+ * fields. *mixed: names to be put in lower case. */
+static int take_parts(struct block_parts *parts, const halo_headers *headers, halo_header *checked,
+                      bool *mixed)
 {
     *mixed = false;
     if (headers == NULL) {
@@ -32,10 +40,14 @@ static int take_parts(struct block_parts *parts, const halo_headers *headers, bo
     if (headers->set != NULL) {
         parts->prepared = halo_header_set_fields(headers->set, &parts->prepared_count);
         parts->prepared_identity = header_set_identity(headers->set);
+        parts->prepared_bound = header_set_bound(headers->set);
     }
-    parts->fields = headers->fields;
+    if (headers->count > CHECKED_MAX) {
+        checked = NULL;
+    }
+    parts->fields = checked != NULL ? checked : headers->fields;
     parts->fields_count = headers->count;
-    return message_check_sent(headers->fields, headers->count, mixed);
+    return message_check_sent(checked, headers->fields, headers->count, mixed);
 }
 
 /* All parts as one list, names in lower case. */
@@ -78,7 +90,7 @@ static struct kept_list *keep_parts(struct memory *memory, const struct block_pa
 static size_t parts_bound(const struct block_parts *parts)
 {
     return hpack_encode_bound(parts->pseudo, parts->pseudo_count) +
-           hpack_encode_bound(parts->prepared, parts->prepared_count) +
+           parts->prepared_bound +
            hpack_encode_bound(parts->fields, parts->fields_count);
 }
 
@@ -234,13 +246,14 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
 {
     char digits[3];
     halo_header pseudo;
+    halo_header checked[CHECKED_MAX];
     struct block_parts parts = {.pseudo = &pseudo, .pseudo_count = 1};
     bool no_payload = status == 204 || status == 205 || status == 304;
     bool end = (flags & HALO_END_STREAM) != 0 || no_payload || (stream->flags & STREAM_HEAD) != 0;
     bool mixed;
 
     HALO_TRY(check_respond(stream, status));
-    HALO_TRY(take_parts(&parts, headers, &mixed));
+    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
     pseudo = status_field(status, digits);
     HALO_TRY(write_parts(stream->session, stream->id, end, &parts, mixed));
     stream->flags |= STREAM_HEADERS_SENT | (no_payload ? STREAM_NO_PAYLOAD : 0);
@@ -257,6 +270,7 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
 {
     char digits[3];
     halo_header pseudo;
+    halo_header checked[CHECKED_MAX];
     struct block_parts parts = {.pseudo = &pseudo, .pseudo_count = 1};
     bool mixed;
 
@@ -275,7 +289,7 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
     if (status < 100 || status > 199) {
         return HALO_E_INVALID_INFO_STATUS;
     }
-    HALO_TRY(take_parts(&parts, headers, &mixed));
+    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
     pseudo = status_field(status, digits);
     return write_parts(stream->session, stream->id, false, &parts, mixed);
 }
@@ -305,6 +319,7 @@ static int check_trailers(const struct halo_stream *stream)
 
 int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
 {
+    halo_header checked[CHECKED_MAX];
     struct block_parts parts = {0};
     bool mixed;
 
@@ -313,7 +328,7 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
         return 0;
     }
     HALO_TRY(check_trailers(stream));
-    HALO_TRY(take_parts(&parts, headers, &mixed));
+    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
     if (parts_bound(&parts) > stream->session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
@@ -488,6 +503,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
                          void *user_data, halo_stream **stream)
 {
     halo_header pseudo[5];
+    halo_header checked[CHECKED_MAX];
     struct block_parts parts = {.pseudo = pseudo};
     bool end = (flags & HALO_END_STREAM) != 0;
     struct halo_stream *made;
@@ -497,7 +513,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
 
     HALO_TRY(check_session_for_request(session));
     HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, &head));
-    HALO_TRY(take_parts(&parts, &request->headers, &mixed));
+    HALO_TRY(take_parts(&parts, &request->headers, checked, &mixed));
     if (parts_bound(&parts) > session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }

@@ -137,6 +137,7 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
         return false;
     }
     memcpy(frame + FRAME_HEADER_LEN, data, len);
+    session->copied_out += len;
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
     count_data(stream, (uint32_t)len);
     stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
@@ -166,10 +167,13 @@ static bool ends_with(const struct halo_stream *stream, size_t len)
            (stream->flags & (STREAM_TRAILERS_QUEUED | STREAM_WAIT_TRAILERS)) == 0;
 }
 
-/* Moves `len` octets of the queue into the output: small pieces are copied, others referenced. */
-static void move_blocks(struct halo_stream *stream, size_t len)
+/* Moves `len` octets of the queue into the output: small pieces are copied, others referenced. Returns the
+ * blocks that are used up; letting go of them may call the application, so that comes last. */
+static struct write_block *move_blocks(struct halo_stream *stream, size_t len)
 {
     struct halo_session *session = stream->session;
+    struct write_block *spent = NULL;
+    struct write_block **spent_last = &spent;
 
     stream->buffered -= len;
     while (len > 0) {
@@ -178,6 +182,7 @@ static void move_blocks(struct halo_stream *stream, size_t len)
 
         if (part <= LIMIT_DATA_INLINE) {
             output_copy(&session->output, block->data, part);
+            session->copied_out += part;
         } else {
             output_block(&session->output, block, part);
         }
@@ -189,9 +194,12 @@ static void move_blocks(struct halo_stream *stream, size_t len)
             if (stream->write_first == NULL) {
                 stream->write_last = NULL;
             }
-            write_block_unref(&session->env->blocks, block);
+            block->next = NULL;
+            *spent_last = block;
+            spent_last = &block->next;
         }
     }
+    return spent;
 }
 
 static void emit_blocks(struct halo_stream *stream, uint32_t room)
@@ -201,6 +209,7 @@ static void emit_blocks(struct halo_stream *stream, uint32_t room)
     bool end = ends_with(stream, len);
     uint8_t *frame =
         frame_reserve(session, 0, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    struct write_block *spent;
 
     if (frame == NULL) {
         return;
@@ -209,10 +218,16 @@ static void emit_blocks(struct halo_stream *stream, uint32_t room)
     frame_commit(session, frame, frame + FRAME_HEADER_LEN);
     count_data(stream, len);
     stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
-    move_blocks(stream, len);
+    spent = move_blocks(stream, len);
+    while (spent != NULL) {
+        struct write_block *block = spent;
+
+        spent = block->next;
+        write_block_unref(&session->env->blocks, block);
+    }
 }
 
-static void finish_source(struct halo_stream *stream)
+void stream_finish_source(struct halo_stream *stream)
 {
     struct halo_source source = stream->source;
 
@@ -249,7 +264,7 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
         return;
     }
     if (at_end != 0) {
-        finish_source(stream);
+        stream_finish_source(stream);
     }
     end = ends_with(stream, 0);
     if (len == 0 && !end) {

@@ -114,6 +114,7 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
     session->kept_count++;
     if (copied) {
         memcpy(kept + 1, session->lent_data, session->lent_len);
+        session->copied_in += session->lent_len;
         *slice = slice_of(&kept->buffer, (const uint8_t *)(kept + 1), session->lent_len);
     } else {
         kept->inner = halo_slice_ref(*input);
@@ -163,6 +164,7 @@ bool stream_hold(struct halo_stream *stream, const uint8_t *data, size_t len, bo
         return false;
     }
     held->end |= end;
+    stream->session->copied_in += len;
     while (len > 0) {
         struct chunk *chunk = held->last;
         size_t part;
@@ -228,7 +230,7 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
     return true;
 }
 
-void stream_drop_held(struct halo_stream *stream)
+__attribute__((noinline, cold)) static void drop_held(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
     struct held_data *held = stream->held;
@@ -248,6 +250,13 @@ void stream_drop_held(struct halo_stream *stream)
     if (stream->unconsumed > 0) {
         session_credit(session, NULL, stream->unconsumed);
         stream->unconsumed = 0;
+    }
+}
+
+void stream_drop_held(struct halo_stream *stream)
+{
+    if (HALO_UNLIKELY(stream->held != NULL || stream->unconsumed > 0)) {
+        drop_held(stream);
     }
 }
 

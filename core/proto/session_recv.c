@@ -67,7 +67,7 @@ static const struct fault *read_preface(struct halo_session *session)
     uint32_t before = reader->gathered;
     bool whole = gather(reader, reader->head, PREFACE_LEN);
 
-    if (memcmp(reader->head + before, PREFACE + before, reader->gathered - before) != 0) {
+    if (memcmp(reader->head + before, &PREFACE[before], reader->gathered - before) != 0) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "not an HTTP/2 connection preface");
     }
     if (whole) {
@@ -246,6 +246,9 @@ static void read_data(struct halo_session *session, struct halo_event *event)
     if (HALO_UNLIKELY(stream == NULL)) { /* closed meanwhile */
         session_credit(session, NULL, len);
         return;
+    }
+    if (HALO_UNLIKELY(len == 0 && !end)) {
+        return; /* nothing to tell */
     }
     stream->octets_received += len;
     if (end) {

@@ -1,9 +1,8 @@
 #include "core/proto/stream.h"
 
-/* Which inputs a half allows, and where they lead. 0xff: not allowed. */
-enum { NO = 0xff };
+enum { NO = HALF_NONE };
 
-static const uint8_t half_table[HALF_DONE + 1][INPUT_COUNT] = {
+const uint8_t stream_half_table[HALF_DONE + 1][INPUT_COUNT] = {
     /* clang-format off */
     /*               1xx           HEADERS    HEADERS+END  DATA       DATA+END   TRAILERS   RESET */
     [HALF_HEADERS] = {HALF_HEADERS, HALF_BODY, HALF_DONE,   NO,        NO,        NO,        HALF_DONE},
@@ -11,22 +10,6 @@ static const uint8_t half_table[HALF_DONE + 1][INPUT_COUNT] = {
     [HALF_DONE]    = {NO,           NO,        NO,          NO,        NO,        NO,        HALF_DONE},
     /* clang-format on */
 };
-
-bool stream_advance(struct halo_stream *stream, bool receiving, enum half_input input)
-{
-    uint8_t *half = receiving ? &stream->recv_half : &stream->send_half;
-    uint8_t next = half_table[*half][input];
-
-    if (HALO_UNLIKELY(next == NO)) {
-        return false;
-    }
-    *half = next;
-    if (input == INPUT_RESET) {
-        stream->recv_half = HALF_DONE;
-        stream->send_half = HALF_DONE;
-    }
-    return true;
-}
 
 uint32_t stream_state(const struct halo_stream *stream)
 {

@@ -38,6 +38,10 @@ enum half_input {
     INPUT_COUNT,
 };
 
+/* Which inputs a half allows, and where they lead. HALF_NONE: not allowed. */
+enum { HALF_NONE = 0xff };
+extern const uint8_t stream_half_table[HALF_DONE + 1][INPUT_COUNT];
+
 enum stream_flag {
     STREAM_HEAD = 1u << 0,             /* request method HEAD: the response has no body */
     STREAM_CONNECT = 1u << 1,          /* CONNECT without :protocol: content-length means nothing */
@@ -80,7 +84,7 @@ struct halo_stream {
     uint8_t send_half;
     uint8_t notes;   /* enum stream_note */
     uint8_t urgency; /* RFC 9218 */
-    uint8_t information_responses;
+    uint32_t information_responses;
     struct halo_session *session;
     void *user_data;
     const struct halo_stream_callbacks *callbacks; /* of a stream on a loop (core/conn) */
@@ -116,7 +120,21 @@ struct halo_stream {
 
 /* Is `input` allowed in this half, and if so, move on. The same table serves what the peer sends and
  * what the application sends. Returns false when the input is not allowed; nothing changes then. */
-bool stream_advance(struct halo_stream *stream, bool receiving, enum half_input input);
+static inline bool stream_advance(struct halo_stream *stream, bool receiving, enum half_input input)
+{
+    uint8_t *half = receiving ? &stream->recv_half : &stream->send_half;
+    uint8_t next = stream_half_table[*half][input];
+
+    if (HALO_UNLIKELY(next == HALF_NONE)) {
+        return false;
+    }
+    *half = next;
+    if (input == INPUT_RESET) {
+        stream->recv_half = HALF_DONE;
+        stream->send_half = HALF_DONE;
+    }
+    return true;
+}
 
 /* enum halo_stream_state of the pair. */
 uint32_t stream_state(const struct halo_stream *stream);

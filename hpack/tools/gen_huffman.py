@@ -79,11 +79,12 @@ def main():
     rows(LENGTHS[:EOS], "%d", 16)
     print("};\n")
 
-    print("/* What the next STEP_BITS bits hold: bits 0-7 the first symbol, 8-15 the second, 16-23")
-    print(" * the bits that they take, 24-31 the number of symbols. 0: the code is longer. */")
-    print("enum { STEP_BITS = %d };\n" % STEP_BITS)
+    print("/* What the next STEP_BITS bits, inverted, hold: bits 0-7 the first symbol, 8-15 the")
+    print(" * second, 16-23 the bits that they take, 24-31 the number of symbols. 0: the code is")
+    print(" * longer. */")
+    print("enum { STEP_BITS = %d, EOS_BITS = %d };\n" % (STEP_BITS, LENGTHS[EOS]))
     print("static const uint32_t steps[1 << STEP_BITS] = {")
-    rows([step_entry(codes, bits) for bits in range(1 << STEP_BITS)], "0x%08x", 8)
+    rows([step_entry(codes, ~bits & ((1 << STEP_BITS) - 1)) for bits in range(1 << STEP_BITS)], "0x%08x", 8)
     print("};\n")
 
     long_symbols = sorted((s for s in range(EOS) if LENGTHS[s] > STEP_BITS),

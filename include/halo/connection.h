@@ -86,7 +86,8 @@ HALO_API void halo_session_set_callbacks(halo_session *session,
 
 /* The loop that drives the session; NULL for sessions that stand alone. */
 HALO_API halo_loop *halo_session_loop(const halo_session *session);
-/* "h2" over TLS, "h2c" without; NULL for sessions that stand alone. Node: alpnProtocol. */
+/* "h2" over TLS, "h2c" without; NULL for sessions that stand alone or are not connected yet. Node:
+ * alpnProtocol. */
 HALO_API const char *halo_session_alpn(const halo_session *session);
 /* 1 over TLS, else 0. Node: encrypted. */
 HALO_API int halo_session_encrypted(const halo_session *session);

@@ -285,6 +285,9 @@ struct halo_session_info {
     uint64_t frames_sent;
     uint64_t streams_opened;
     uint32_t pending_settings; /* ours, unacknowledged */
+    /* Body octets that halo copied once more than the path needs (docs/ARCHITECTURE.md, copies). */
+    uint64_t octets_copied_in;
+    uint64_t octets_copied_out;
 };
 HALO_API void halo_session_get_info(const halo_session *session, struct halo_session_info *info);
 

@@ -1,6 +1,7 @@
 #include "io_fixture.h"
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 
 struct reading {
     struct io_read read;
@@ -168,6 +169,38 @@ static void test_file_pipe_that_does_not_block(void **state)
     read_pipe(true);
 }
 
+/* Older kernels answer -EAGAIN here; newer ones poll by themselves. */
+static void test_file_descriptor_that_must_be_polled(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct reading *reading = reading_new(loop);
+    char directory[] = "/tmp/halo_notify_XXXXXX";
+    char path[64];
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    assert_true(inotify_add_watch(fd, directory, IN_CREATE) >= 0);
+    io_read_start(&reading->read, fd, reading->octets, 1000, IO_READ_NO_OFFSET);
+    fixture_run_turns(loop, 5);
+    assert_int_equal(reading->calls, 0);
+    snprintf(path, sizeof(path), "%s/f", directory);
+    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    fixture_run(loop);
+    assert_true(reading->result >= (int)sizeof(struct inotify_event));
+
+    io_read_start(&reading->read, fd, reading->octets, 1000, IO_READ_NO_OFFSET);
+    fixture_run_turns(loop, 5);
+    io_read_cancel(&reading->read);
+    fixture_run(loop);
+    assert_int_equal(reading->result, -ECANCELED);
+    unlink(path);
+    rmdir(directory);
+    close(fd);
+    free(reading);
+    halo_loop_free(loop);
+}
+
 static void test_file_loop_is_freed_under_it(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
@@ -201,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_file_errors),
         cmocka_unit_test(test_file_pipe),
         cmocka_unit_test(test_file_pipe_that_does_not_block),
+        cmocka_unit_test(test_file_descriptor_that_must_be_polled),
         cmocka_unit_test(test_file_loop_is_freed_under_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,9 @@
 #include "io_fixture.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+
+#include "scripted_ring.h"
 
 static char trace[256];
 
@@ -608,6 +611,197 @@ static void test_loop_free_aborts_handles_and_waits_for_their_operations(void **
     close(fds[1]);
 }
 
+/* A timer that comes due while the loop is being freed is not called any more. */
+static void test_loop_free_does_not_call_timers(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct open_handle open = {.loop = loop};
+    uint64_t until;
+    char octet;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    loop_handle_add(loop, &open.handle, handle_abort);
+    io_read_init(&open.read, loop, on_read);
+    io_read_start(&open.read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    fixture_run_turns(loop, 1);
+    assert_int_equal(halo_timer_start(NULL, loop, 0, 0, timer_b, NULL), 0);
+    assert_int_equal(halo_timer_start(NULL, loop, 0, 1, timer_b, NULL), 0);
+    until = timers_next_ns(&loop->timers);
+    while (loop->ring->ops->clock_ns(loop->ring) < until) {
+    }
+    halo_loop_free(loop);
+    assert_string_equal(trace, "hc");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void free_env(struct halo_loop *loop, void *data)
+{
+    assert_non_null(loop->ring);
+    note(data);
+}
+
+static void test_loop_free_frees_what_modules_keep_on_it(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    char proto[] = "P";
+    char tls[] = "T";
+    char file[] = "F";
+
+    (void)state;
+    loop->proto_env = (struct loop_env){proto, free_env};
+    loop->tls_env = (struct loop_env){tls, free_env};
+    loop->file_env = (struct loop_env){file, free_env};
+    halo_loop_free(loop);
+    assert_string_equal(trace, "FTP");
+}
+
+/* ---- loops that cannot be freed: their memory stays, which is reported ---- */
+
+/* Runs `child` in a process of its own, where leaks are nobody's concern; what it writes to stderr comes
+ * back. */
+static void in_child(void (*child)(void), char *said, size_t size)
+{
+    int fds[2];
+    int status;
+    size_t len = 0;
+    ssize_t got;
+    pid_t pid;
+
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(fds[1], STDERR_FILENO);
+        child();
+        fflush(stderr);
+        _exit(0);
+    }
+    close(fds[1]);
+    while ((got = read(fds[0], said + len, size - 1 - len)) > 0) {
+        len += (size_t)got;
+    }
+    said[len] = '\0';
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void *free_on_thread(void *ctx)
+{
+    halo_loop_free(ctx);
+    return NULL;
+}
+
+static void free_on_the_wrong_thread(void)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    static struct io_read read;
+    static char octet;
+    pthread_t thread;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    io_read_init(&read, loop, on_read);
+    io_read_start(&read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    fixture_run_turns(loop, 1);
+    assert_int_equal(pthread_create(&thread, NULL, free_on_thread, loop), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(read.op.state, IO_OP_IN_KERNEL);
+}
+
+static halo_slice kept;
+
+static void keep_slice(struct io_receiver *receiver, halo_slice *slice)
+{
+    kept = *slice;
+    halo_loop_stop(receiver->loop);
+}
+
+static void ignore_end(struct io_receiver *receiver, int error)
+{
+    (void)receiver;
+    (void)error;
+}
+
+static void free_with_a_slice_held(void)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct io_receiver receiver;
+    int fds[2];
+
+    fixture_pair(loop, fds);
+    io_receiver_init(&receiver, loop, fds[0], keep_slice, ignore_end);
+    io_receiver_start(&receiver);
+    assert_int_equal(write(fds[1], "kept", 4), 4);
+    fixture_run(loop);
+    halo_loop_free(loop);
+    assert_memory_equal(kept.data, "kept", 4);
+    halo_slice_release(&kept); /* still harmless */
+}
+
+static void free_with_an_operation_that_does_not_end(void)
+{
+    const struct scripted_options options = {
+        .seed = 1,
+        .faults = {.cancel_late = 1000, .delay = 1000},
+    };
+    struct halo_loop *loop;
+    static struct io_read read;
+    static char octet;
+    int fds[2];
+
+    assert_int_equal(loop_new_with_ring(&loop, NULL, scripted_ring_new(&options)), 0);
+    assert_int_equal(pipe(fds), 0);
+    io_read_init(&read, loop, on_read);
+    io_read_start(&read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    fixture_run_turns(loop, 1);
+    halo_loop_free(loop);
+    assert_string_equal(trace, "");
+}
+
+static void test_loop_that_cannot_be_freed_is_left_behind(void **state)
+{
+    char said[1000];
+
+    (void)state;
+    in_child(free_on_the_wrong_thread, said, sizeof(said));
+    assert_non_null(strstr(said, "operations do not end"));
+    in_child(free_with_a_slice_held, said, sizeof(said));
+    assert_non_null(strstr(said, "1 received slices were not released"));
+    in_child(free_with_an_operation_that_does_not_end, said, sizeof(said));
+    assert_non_null(strstr(said, "2 operations do not end"));
+}
+
+/* ---- out of memory ---- */
+
+static void test_loop_objects_without_memory(void **state)
+{
+    struct halo_loop_options options;
+    struct halo_loop *loop;
+    struct io_read read;
+    halo_timer *timer;
+    char octet;
+    int left = 1000;
+
+    (void)state;
+    halo_loop_options_init(&options);
+    options.allocator = (halo_allocator){failing_alloc, failing_resize, plain_release, &left};
+    assert_int_equal(halo_loop_new(&loop, &options), 0);
+    left = 0;
+    assert_int_equal(halo_timer_start(&timer, loop, 1, 0, timer_a, NULL), HALO_E_NOMEM);
+    assert_null(timer);
+    /* Submitted before the ring is there, it must be kept somewhere. */
+    io_read_init(&read, loop, on_read);
+    io_read_start(&read, STDIN_FILENO, &octet, 1, 0);
+    left = 1000;
+    fixture_run_turns(loop, 2);
+    assert_string_equal(trace, "?"); /* -ENOMEM */
+    assert_int_equal(loop->ledger.timers, 0);
+    halo_loop_free(loop);
+}
+
 static void test_loop_free_before_it_ever_ran(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
@@ -650,6 +844,10 @@ int main(void)
         cmocka_unit_test_setup(test_loop_with_operations_stays_on_its_thread, start),
         cmocka_unit_test_setup(test_loop_free_aborts_handles_and_waits_for_their_operations, start),
         cmocka_unit_test_setup(test_loop_free_before_it_ever_ran, start),
+        cmocka_unit_test_setup(test_loop_free_does_not_call_timers, start),
+        cmocka_unit_test_setup(test_loop_free_frees_what_modules_keep_on_it, start),
+        cmocka_unit_test_setup(test_loop_that_cannot_be_freed_is_left_behind, start),
+        cmocka_unit_test_setup(test_loop_objects_without_memory, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

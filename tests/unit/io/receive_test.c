@@ -591,6 +591,67 @@ static void test_receive_copy_out(void **state)
     halo_loop_free(loop);
 }
 
+static int allowed;
+
+static void *counted_alloc(size_t size, void *ctx)
+{
+    (void)ctx;
+    return allowed-- > 0 ? malloc(size) : NULL;
+}
+
+static void *counted_resize(void *memory, size_t size, void *ctx)
+{
+    (void)ctx;
+    return allowed-- > 0 ? realloc(memory, size) : NULL;
+}
+
+static void counted_release(void *memory, void *ctx)
+{
+    (void)ctx;
+    free(memory);
+}
+
+/* Without memory the set does not grow, and a slice stays what it is. */
+static void test_receive_without_memory(void **state)
+{
+    struct halo_loop_options options;
+    struct halo_loop *loop;
+    struct reader hoarder;
+    struct reader other;
+
+    (void)state;
+    halo_loop_options_init(&options);
+    options.receive_buffers = 2;
+    options.receive_buffer_size = 4096;
+    options.allocator = (halo_allocator){counted_alloc, counted_resize, counted_release, NULL};
+    allowed = 1000;
+    assert_int_equal(halo_loop_new(&loop, &options), 0);
+    reader_open(&hoarder, loop);
+    reader_open(&other, loop);
+    hoarder.hold = true;
+    io_receiver_start(&hoarder.receiver);
+    peer_write(&hoarder, 0, 2 * 4096);
+    hoarder.stop_at = 2 * 4096;
+    fixture_run(loop);
+
+    io_receiver_start(&other.receiver);
+    peer_write(&other, 0, 100);
+    other.stop_at = 100;
+    allowed = 1; /* the watchdog of the run */
+    fixture_run_turns(loop, 5);
+    assert_int_equal(other.calls, 0);
+    assert_int_equal(loop->bufring.current->count, 2);
+    assert_int_equal(bufring_copy_out(loop, &hoarder.held[0]), HALO_E_NOMEM);
+    assert_true(bufring_owns(&hoarder.held[0]));
+    fixture_check(hoarder.held[0].data, hoarder.held[0].len, 0);
+    allowed = 1000;
+    fixture_run(loop); /* grows now */
+    assert_int_equal(loop->bufring.current->count, 4);
+    reader_close(&hoarder);
+    reader_close(&other);
+    halo_loop_free(loop);
+}
+
 static void test_receive_from_1000_sockets(void **state)
 {
     enum { READERS = 1000, OCTETS = 5000 };
@@ -686,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_receive_ring_doubles_and_old_groups_go),
         cmocka_unit_test(test_receive_old_group_lives_while_a_slice_of_it_does),
         cmocka_unit_test(test_receive_copy_out),
+        cmocka_unit_test(test_receive_without_memory),
         cmocka_unit_test(test_receive_from_1000_sockets),
         cmocka_unit_test(test_receive_shutdown_ends_it),
         cmocka_unit_test(test_receive_loop_is_freed_under_it),

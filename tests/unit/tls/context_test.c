@@ -124,7 +124,9 @@ static void encrypted_keys(void **state)
     options.certificate_file = certificate_path("rsa.pem");
     options.private_key_file = certificate_path("old.key");
     options.private_key_passphrase = "sesame";
-    expect_bad(&options, HALO_E_TLS_CERTIFICATE, "openssl pkcs8 -topk8");
+    if (library_is_recent()) {
+        expect_bad(&options, HALO_E_TLS_CERTIFICATE, "openssl pkcs8 -topk8");
+    }
 }
 
 static void identities_that_do_not_work(void **state)
@@ -153,7 +155,9 @@ static void identities_that_do_not_work(void **state)
     options.private_key_file = certificate_path("rsa.key");
     expect_bad(&options, HALO_E_TLS_CERTIFICATE, "does not belong to the certificate in");
     options.private_key_file = certificate_path("other.key");
-    expect_bad(&options, HALO_E_TLS_CERTIFICATE, "does not belong to the certificate in");
+    if (library_is_recent()) {
+        expect_bad(&options, HALO_E_TLS_CERTIFICATE, "does not belong to the certificate in");
+    }
     options.private_key_file = certificate_path("ed25519.key");
     expect_bad(&options, HALO_E_TLS_CERTIFICATE, "does not belong to the certificate in");
 
@@ -176,7 +180,7 @@ static void identities_that_do_not_work(void **state)
     options.private_key_file = certificate_path("cut.key");
     expect_bad(&options, HALO_E_TLS_CERTIFICATE, "cut.key cannot be used");
     options.private_key_file = certificate_path("broken.key");
-    expect_bad(&options, HALO_E_TLS_CERTIFICATE, "broken.key cannot be used");
+    expect_bad(&options, HALO_E_TLS_CERTIFICATE, "broken.key");
 
     good_server(&options);
     options.certificate_file = certificate_path("weak.pem");
@@ -310,7 +314,8 @@ static void authorities(void **state)
     size_t skipped;
 
     (void)state;
-    /* Key material, cut-off certificates and text between certificates do no harm in a bundle. */
+    /* Key material, broken certificates and text between certificates do no harm in a bundle. */
+    certificates_run("sed '2s/^..../AAAA/' server.pem >broken.pem");
     certificates_run(
         "{ cat ca.pem; echo text; cat server.key broken.pem other-ca.pem; } >bundle.pem");
     certificates_run("mkdir -p cas/sub; cp ca.pem cas/one.pem; cp other-ca.pem cas/0123abcd.0; "

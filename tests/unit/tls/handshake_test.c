@@ -268,8 +268,8 @@ static void mutual_authentication(void **state)
     check_good(known, strict12, "localhost", "TLSv1.2");
     check_good(known, server, "localhost", "TLSv1.3");
     check_bad(client, strict, "localhost", 0, NULL, HALO_E_TLS_CERTIFICATE, "sent no certificate");
-    check_bad(client, strict12, "localhost", HALO_E_TLS, "alert", HALO_E_TLS_CERTIFICATE,
-              "sent no certificate");
+    check_bad(client, strict12, "localhost", HALO_E_TLS, library_is_recent() ? "alert" : NULL,
+              HALO_E_TLS_CERTIFICATE, "sent no certificate");
     check_bad(forged, strict, "localhost", 0, NULL, HALO_E_TLS_CERTIFICATE, "trusted");
     check_bad(forged, asking, "localhost", 0, NULL, HALO_E_TLS_CERTIFICATE, "trusted");
 
@@ -460,8 +460,12 @@ static void nothing_in_common(void **state)
     halo_tls_context *offers = client_context(only_p521);
 
     (void)state;
-    check_bad(offers, wants, "localhost", HALO_E_TLS, "no group in common", HALO_E_TLS,
-              "the peer sent alert 47 (illegal parameter)");
+    if (library_is_recent()) {
+        check_bad(offers, wants, "localhost", HALO_E_TLS, "no group in common", HALO_E_TLS,
+                  "the peer sent alert 47 (illegal parameter)");
+    } else {
+        check_bad(offers, wants, "localhost", 0, NULL, HALO_E_TLS, "");
+    }
     halo_tls_context_free(wants);
     halo_tls_context_free(offers);
 }

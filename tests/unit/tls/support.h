@@ -36,6 +36,10 @@ const char *certificate_path(const char *name);
 /* Runs a shell command in the directory; the test fails when it does. */
 void certificates_run(const char *command);
 
+/* Whether the library is the release that halo is made for; older ones miss some mistakes and send
+ * fewer alerts. */
+bool library_is_recent(void);
+
 /* ---- contexts ---- */
 
 /* A server's with certificate NAME.pem and NAME.key; a client's that trusts ca.pem. `change` may be
