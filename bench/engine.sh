@@ -5,8 +5,9 @@
 #
 #   --batches N     how many batches of 32 requests are counted (default 200)
 #   --max N         fail when halo needs more instructions per request with plain lists
-#   --max-set N     the same with a prepared header set
-#   --profile       also print where halo's instructions go; VARIANT is halo (default) or halo-set
+#   --max-set N     the same with a prepared header set and date as a plain field
+#   --max-set-all N the same with date in the set
+#   --profile       also print where halo's instructions go; VARIANT is halo (default), halo-set or halo-set-all
 #   --json FILE     write the figures to FILE as well
 #   --build DIR     measure the programs of this build as they are (default: build/release, made anew)
 #

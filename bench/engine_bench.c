@@ -1,7 +1,7 @@
 /*
  * The engine alone: a server session without sockets, beside libnghttp2 doing the same work.
  *
- *     engine_bench halo|halo-set|nghttp2 BATCHES
+ *     engine_bench halo|halo-set|halo-set-all|nghttp2 BATCHES
  *
  * A client (libnghttp2's) puts 32 requests into one piece of octets, the server under test takes it
  * in, answers each request with status 200, five fields and 13 octets, and hands out what there is to
@@ -9,9 +9,10 @@
  * not counted: callgrind collects only between measure_begin() and measure_end(), and so does the
  * clock. The first batches warm up tables, slabs and caches.
  *
- *   halo      the five fields as a plain list
- *   halo-set  four of them as a prepared header set, and date as a plain field
- *   nghttp2   names and values without copies (NGHTTP2_NV_FLAG_NO_COPY_*), its fastest way
+ *   halo          the five fields as a plain list
+ *   halo-set      four of them as a prepared header set, and date as a plain field
+ *   halo-set-all  all of them as a prepared header set, which a server makes anew when the date changes
+ *   nghttp2       names and values without copies (NGHTTP2_NV_FLAG_NO_COPY_*), its fastest way
  *
  * Prints: requests measured, nanoseconds per request, octets in and out per request.
  */
@@ -234,7 +235,7 @@ struct halo_server_side {
     halo_headers headers;
 };
 
-static void halo_start(struct halo_server_side *server, int prepared)
+static void halo_start(struct halo_server_side *server, size_t prepared)
 {
     struct halo_session_options options;
 
@@ -243,10 +244,10 @@ static void halo_start(struct halo_server_side *server, int prepared)
                                           .value = halo_str(response_fields[i].value)};
     }
     server->headers = (halo_headers){.fields = server->fields, .count = RESPONSE_FIELDS};
-    if (prepared) {
-        require(halo_header_set_new(&server->set, server->fields, RESPONSE_FIELDS - 1) == 0,
-                "no set");
-        server->headers = (halo_headers){server->set, &server->fields[RESPONSE_FIELDS - 1], 1};
+    if (prepared > 0) {
+        require(halo_header_set_new(&server->set, server->fields, prepared) == 0, "no set");
+        server->headers = (halo_headers){server->set, &server->fields[prepared],
+                                         RESPONSE_FIELDS - prepared};
     }
     halo_session_options_init(&options, HALO_SERVER);
     require(halo_session_new(&server->session, &options, clock_ns()) == 0, "no session");
@@ -383,15 +384,17 @@ int main(int argc, char **argv)
     int batches;
 
     if (argc != 3 || (batches = atoi(argv[2])) < 1) {
-        fprintf(stderr, "usage: engine_bench halo|halo-set|nghttp2 BATCHES\n");
+        fprintf(stderr, "usage: engine_bench halo|halo-set|halo-set-all|nghttp2 BATCHES\n");
         return 2;
     }
     if (strcmp(argv[1], "nghttp2") == 0) {
         nghttp2_start(&nghttp2);
         serve = nghttp2_serve;
         state = &nghttp2;
+    } else if (strcmp(argv[1], "halo-set") == 0) {
+        halo_start(&halo, RESPONSE_FIELDS - 1);
     } else {
-        halo_start(&halo, strcmp(argv[1], "halo-set") == 0);
+        halo_start(&halo, strcmp(argv[1], "halo-set-all") == 0 ? RESPONSE_FIELDS : 0);
     }
     client_init(&client);
     for (int i = 0; i < WARM_UP_BATCHES + batches; i++) {

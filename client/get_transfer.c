@@ -1,5 +1,6 @@
 /* One transfer of halo-get: the request, and what comes back. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/get.h"
@@ -217,12 +218,12 @@ static void trace_request(const struct get_transfer *transfer, const struct halo
     get_trace_fields(transfer->connection, true, request->headers.fields, request->headers.count);
 }
 
-/* Makes the request on the transfer's connection. 0 or HALO_E_*. */
-static int make_request(struct get_transfer *transfer)
+/* Makes the request on the transfer's connection, with `fields` as room for FIELDS_OF_OURS more than
+ * the options have. 0 or HALO_E_*. */
+static int make_request(struct get_transfer *transfer, halo_header *fields)
 {
     struct get *get = transfer->get;
     const struct get_options *options = &get->options;
-    halo_header fields[FIELDS_OF_OURS + get->options.num_headers];
     char digits[24];
     size_t own = own_fields(get, fields, digits, sizeof(digits));
     bool empty = !get->body.exists || get->body.size == 0;
@@ -256,22 +257,25 @@ static bool is_stale(int status)
 
 static int request_somewhere(struct get_transfer *transfer)
 {
-    int status = 0;
+    size_t room = FIELDS_OF_OURS + transfer->get->options.num_headers;
+    halo_header *fields = calloc(room, sizeof(halo_header));
+    int status = fields != NULL ? 0 : HALO_E_NOMEM;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && fields != NULL; i++) {
         bool fresh = i > 0 || transfer->tries > 1;
 
         status = get_connection_find(&transfer->connection, transfer->get, transfer, fresh);
         if (status != 0) {
-            return status;
+            break;
         }
         transfer->on_used_connection = transfer->connection->used;
         transfer->connection->used = true;
-        status = make_request(transfer);
+        status = make_request(transfer, fields);
         if (!is_stale(status)) {
             break;
         }
     }
+    free(fields);
     return status;
 }
 
@@ -287,15 +291,15 @@ void get_transfer_start(struct get_transfer *transfer)
         return;
     }
     if (get->options.max_time_ms > 0 && transfer->timer == NULL) {
-        (void)halo_timer_start(&transfer->timer, get->loop, get->options.max_time_ms, 0,
-                               on_max_time, transfer);
+        status = halo_timer_start(&transfer->timer, get->loop, get->options.max_time_ms, 0,
+                                  on_max_time, transfer);
     }
-    if (get->body.exists && get->body.size != 0) {
+    if (status == 0 && get->body.exists && get->body.size != 0) {
         status = get_body_send(&get->body, get->loop, transfer->stream, transfer->failure,
                                sizeof(transfer->failure));
-        if (status != 0) {
-            snprintf(transfer->failure, sizeof(transfer->failure), "%s", halo_status_text(status));
-            get_transfer_cancel(transfer);
-        }
+    }
+    if (status != 0) {
+        snprintf(transfer->failure, sizeof(transfer->failure), "%s", halo_status_text(status));
+        get_transfer_cancel(transfer);
     }
 }

@@ -1,60 +1,23 @@
 /*
  * The decoder (RFC 7541 section 3): representations to borrowed fields.
  *
- * Runs of indexed fields of one octet each, which is what a repeated list is made of, are decoded
- * in one tight loop. Everything else goes field by field: find its extent, check the sizes that
- * can be told from the wire, decode its strings to the scratch area, insert, emit. A field changes
- * nothing until all of it is there and the table has room, so it can be started over.
+ * Here are blocks, and the fields that nearly all are: runs of indexed fields of one octet each,
+ * which a repeated list is made of, and short literals, whole and far from limits. What is not so
+ * simple is left to decode_field.c, field by field; a simple way that finds out so has changed
+ * nothing.
  */
-#include "hpack/field.h"
-#include "hpack/integer.h"
+#include "hpack/decode_field.h"
+#include "hpack/huffman.h"
 
-/* First octets (RFC 7541 section 6). */
 enum {
-    INDEXED = 0x80,
-    INDEXED_BITS = 7,
-    INCREMENTAL = 0x40,
-    INCREMENTAL_BITS = 6,
-    SIZE_UPDATE = 0x20,
-    SIZE_UPDATE_BITS = 5,
-    NEVER_INDEXED = 0x10,
-    LITERAL_BITS = 4,
-    HUFFMAN = 0x80,
-    STRING_BITS = 7,
-
-    UPDATES_MAX = 2,      /* RFC 7541 section 4.2: the smallest size and the last one */
-    HUFFMAN_LONGEST = 30, /* bits of the longest code */
-
     /* Dynamic entries whose index is one octet long. */
-    DYNAMIC_SHORT = (1 << INDEXED_BITS) - 1 - HPACK_DYNAMIC_FIRST,
+    DYNAMIC_SHORT = (1 << HPACK_INDEXED_BITS) - 1 - HPACK_DYNAMIC_FIRST,
+    FIRST_DYNAMIC_OCTET = HPACK_INDEXED + HPACK_DYNAMIC_FIRST,
 };
 
-/* A string: as it is on the wire, and decoded. */
-struct string {
-    const uint8_t *wire;
-    uint32_t wire_len;
-    bool is_huffman;
-    bool is_coded; /* too long to be decoded anywhere but into the table: no octets */
-    uint32_t len;
-    const char *octets;
-};
-
-/* A literal field. */
-struct literal {
-    struct string name;
-    struct string value;
-    uint32_t name_index; /* 0: the name is on the wire */
-    uint16_t token;
-    uint16_t flags;
-    bool is_inserted;
-    bool is_kept;
-};
-
-static enum hpack_result fail(struct hpack_decoder *decoder, enum hpack_result result,
-                              const char *reason)
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
 {
-    decoder->reason = reason;
-    return result;
+    return a < b ? a : b;
 }
 
 void hpack_decoder_init(struct hpack_decoder *decoder, uint32_t size_max)
@@ -83,138 +46,71 @@ void hpack_decode_begin(struct hpack_decoder *decoder, struct hpack_list *list)
     list->dropped = false;
     list->scratch_len = 0;
     list->scratch_high = list->scratch_cap;
+    list->easy_count = min_u32(list->fields_cap, list->fields_hard);
+    list->easy_size = min_u32(list->size_max, list->size_hard);
     decoder->is_pinned = false;
+    decoder->has_long_strings = decoder->table.size_max > list->string_max;
     decoder->has_field = false;
     decoder->num_updates = 0;
+    decoder->num_evictions = 0;
     decoder->reason = NULL;
-}
-
-/* ---- limits and emission ----------------------------------------------------------------- */
-
-static enum hpack_result check_hard_limits(struct hpack_decoder *decoder,
-                                           const struct hpack_list *list, uint64_t size)
-{
-    if (HPACK_UNLIKELY(list->total >= list->fields_hard)) {
-        return fail(decoder, HPACK_OVER_LIMIT, "too many header fields");
-    }
-    if (HPACK_UNLIKELY(list->size + size > list->size_hard)) {
-        return fail(decoder, HPACK_OVER_LIMIT, "header list too large");
-    }
-    return HPACK_OK;
-}
-
-static bool is_over_soft_limits(const struct hpack_list *list, uint64_t size)
-{
-    return list->count >= list->fields_cap || list->size + size > list->size_max;
-}
-
-static void count_field(struct hpack_list *list, uint64_t size)
-{
-    list->total++;
-    list->size += size;
-}
-
-static void emit(struct hpack_list *list, const char *name, uint32_t name_len, const char *value,
-                 uint32_t value_len, uint16_t token, uint16_t flags, uint32_t hash)
-{
-    list->fields[list->count++] = (halo_header){
-        .name = { name, name_len },
-        .value = { value, value_len },
-        .hash = hash,
-        .token = token,
-        .flags = flags,
-    };
-}
-
-/* ---- pinning ----------------------------------------------------------------------------- */
-
-/* Octets to the upper end of the scratch area. Kept fields have no more than size_max. */
-static const char *save_octets(struct hpack_list *list, const char *octets, size_t len)
-{
-    HPACK_ASSERT(list->scratch_high - list->scratch_len >= len);
-    list->scratch_high -= len;
-    return memcpy(list->scratch + list->scratch_high, octets, len);
-}
-
-static const char *save_if_in_table(const struct hpack_decoder *decoder, struct hpack_list *list,
-                                    const char *octets, size_t len)
-{
-    return hpack_table_holds(&decoder->table, octets) ? save_octets(list, octets, len) : octets;
-}
-
-/* From here on no field of this block points into the table's arena. */
-static void pin_fields(struct hpack_decoder *decoder, struct hpack_list *list)
-{
-    if (decoder->is_pinned) {
-        return;
-    }
-    decoder->is_pinned = true;
-    for (uint32_t i = 0; i < list->count; i++) {
-        halo_header *field = &list->fields[i];
-        field->name.data = save_if_in_table(decoder, list, field->name.data, field->name.len);
-        field->value.data = save_if_in_table(decoder, list, field->value.data, field->value.len);
-    }
 }
 
 /* ---- indexed fields (RFC 7541 section 6.1) ----------------------------------------------- */
 
-/* NULL: no such entry. */
-static const struct hpack_entry *find_entry(const struct hpack_decoder *decoder, uint32_t index)
+static inline void emit_entry(halo_header *field, const struct hpack_entry *entry)
 {
-    if (index - 1 < HPACK_STATIC_COUNT) {
-        return &hpack_static_entries[index];
-    }
-    uint32_t age = index - HPACK_DYNAMIC_FIRST;
-    return index != 0 && age < decoder->table.count ? hpack_table_entry(&decoder->table, age)
-                                                    : NULL;
+    field->name.data = entry->name;
+    field->name.len = entry->name_len;
+    field->value.data = entry->value;
+    field->value.len = entry->value_len;
+    field->hash = entry->hash;
+    field->token = entry->token;
+    field->flags = entry->flags;
 }
 
 /* Decodes fields of one octet each as long as nothing can go wrong with them. Returns where it
  * stopped: at anything else, at the end, or, when a limit is passed on the way, where it began. */
-static const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
-                                         struct hpack_list *list, const uint8_t *at,
-                                         const uint8_t *end)
+static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
+                                                struct hpack_list *list, const uint8_t *at,
+                                                const uint8_t *end)
 {
     const struct hpack_table *table = &decoder->table;
-    if (list->count >= list->fields_cap || list->total >= list->fields_hard) {
+    if (HPACK_UNLIKELY(list->count >= list->easy_count || decoder->has_long_strings)) {
         return at;
     }
-    size_t room = list->fields_cap - list->count;
-    room = room < list->fields_hard - list->total ? room : list->fields_hard - list->total;
     const uint8_t *start = at;
+    size_t room = list->easy_count - list->count;
     const uint8_t *stop = room < (size_t)(end - at) ? at + room : end;
-    /* Borrowing must be possible, the index fit in the octet, and no string be too long. */
-    uint32_t num_dynamic = table->count < DYNAMIC_SHORT ? table->count : DYNAMIC_SHORT;
-    if (decoder->is_pinned || table->size > list->string_max) {
-        num_dynamic = 0;
+    /* From here on an octet is not the whole index of a dynamic entry (or it must be copied). */
+    uint32_t beyond = FIRST_DYNAMIC_OCTET;
+    if (HPACK_LIKELY(!decoder->is_pinned)) {
+        beyond += min_u32(table->count, DYNAMIC_SHORT);
     }
-    const struct hpack_entry *entries = table->entries;
+    uint32_t newest = table->inserted - 1 + FIRST_DYNAMIC_OCTET;
     uint32_t mask = table->slots - 1;
-    uint32_t newest = table->inserted - 1;
+    const struct hpack_entry *entries = table->entries;
+    const struct hpack_entry *entry;
     uint64_t octets = 0;
     halo_header *field = list->fields + list->count;
     for (; at < stop; at++, field++) {
-        uint32_t index = *at - (uint32_t)INDEXED;
-        const struct hpack_entry *entry;
-        if (index - 1 < HPACK_STATIC_COUNT) {
-            entry = &hpack_static_entries[index];
-        } else if (index - HPACK_DYNAMIC_FIRST < num_dynamic) {
-            entry = &entries[(newest - (index - HPACK_DYNAMIC_FIRST)) & mask];
+        uint32_t octet = *at;
+        if (octet >= FIRST_DYNAMIC_OCTET) {
+            if (octet >= beyond) {
+                break;
+            }
+            entry = &entries[(newest - octet) & mask];
+        } else if (octet > HPACK_INDEXED) {
+            entry = &hpack_static_entries[octet - HPACK_INDEXED];
         } else {
             break;
         }
         octets += (uint64_t)entry->name_len + entry->value_len;
-        field->name.data = entry->name;
-        field->name.len = entry->name_len;
-        field->value.data = entry->value;
-        field->value.len = entry->value_len;
-        field->hash = entry->hash;
-        field->token = entry->token;
-        field->flags = entry->flags;
+        emit_entry(field, entry);
     }
     uint32_t count = (uint32_t)(at - start);
     uint64_t size = list->size + octets + (uint64_t)count * HPACK_ENTRY_OVERHEAD;
-    if (HPACK_UNLIKELY(size > list->size_max || size > list->size_hard)) {
+    if (HPACK_UNLIKELY(size > list->easy_size)) {
         return start;
     }
     list->count += count;
@@ -223,365 +119,287 @@ static const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
     return at;
 }
 
-static enum hpack_result decode_indexed(struct hpack_decoder *decoder, struct hpack_list *list,
-                                        const uint8_t **at, const uint8_t *end)
+/* One dynamic field of one octet when table fields must be copied. Returns as above. */
+static inline const uint8_t *decode_pinned_field(const struct hpack_decoder *decoder,
+                                                 struct hpack_list *list, const uint8_t *at)
 {
-    uint32_t index;
-    enum hpack_integer got = hpack_integer_decode(at, end, INDEXED_BITS, &index);
-    if (got != HPACK_INTEGER_DONE) {
-        return got == HPACK_INTEGER_MORE ? HPACK_MORE
-                                         : fail(decoder, HPACK_BROKEN, "bad index integer");
+    uint32_t index = *at - (uint32_t)HPACK_INDEXED;
+    uint32_t age = index - HPACK_DYNAMIC_FIRST;
+    if (age >= min_u32(decoder->table.count, DYNAMIC_SHORT) || list->count >= list->easy_count ||
+        decoder->has_long_strings) {
+        return at;
     }
-    const struct hpack_entry *entry = find_entry(decoder, index);
-    if (entry == NULL) {
-        return fail(decoder, HPACK_BROKEN, "index outside the tables");
+    const struct hpack_entry *entry = hpack_table_entry(&decoder->table, age);
+    uint64_t size = list->size + hpack_entry_size(entry);
+    if (size > list->easy_size) {
+        return at;
     }
-    uint32_t size = hpack_entry_size(entry);
-    enum hpack_result result = check_hard_limits(decoder, list, size);
-    if (result != HPACK_OK) {
-        return result;
+    halo_header *field = &list->fields[list->count];
+    emit_entry(field, entry);
+    field->value.data = hpack_decode_save(decoder, list, entry->value, entry->value_len);
+    if (hpack_entry_stores_name(entry)) {
+        field->name.data = hpack_decode_save(decoder, list, entry->name, entry->name_len);
     }
-    if (is_over_soft_limits(list, size) || entry->name_len > list->string_max ||
-        entry->value_len > list->string_max) {
-        list->dropped = true;
-    } else {
-        const char *name = entry->name;
-        const char *value = entry->value;
-        if (decoder->is_pinned) {
-            name = save_if_in_table(decoder, list, name, entry->name_len);
-            value = save_if_in_table(decoder, list, value, entry->value_len);
-        }
-        emit(list, name, entry->name_len, value, entry->value_len, entry->token, entry->flags,
-             entry->hash);
-    }
-    count_field(list, size);
-    return HPACK_OK;
+    list->count++;
+    list->total++;
+    list->size = size;
+    return at + 1;
 }
 
-/* ---- literal fields (RFC 7541 section 6.2): the wire --------------------------------------- */
+/* ---- literal fields (RFC 7541 section 6.2) ----------------------------------------------- */
 
-/* The end of the input is inside a string. Nobody waits for the rest of one that is too large
- * anyway, by the least that it can decode to. */
-static enum hpack_result wait_for_string(struct hpack_decoder *decoder,
-                                         const struct hpack_list *list,
-                                         const struct string *string)
+/* A string whose length is one octet. */
+struct short_string {
+    const uint8_t *octets;
+    uint32_t len;
+    bool is_huffman;
+};
+
+/* Returns the end of a short string, or NULL: it is longer, or not all there. */
+static inline const uint8_t *scan_string(const uint8_t *at, const uint8_t *end,
+                                         struct short_string *string)
 {
-    uint64_t least = string->wire_len;
-    if (string->is_huffman) {
-        least = least * 8 / HUFFMAN_LONGEST;
+    if (HPACK_UNLIKELY(at == end)) {
+        return NULL;
     }
-    if (list->size + least > list->size_hard) {
-        return fail(decoder, HPACK_OVER_LIMIT, "header list too large");
-    }
-    return HPACK_MORE;
+    uint32_t first = *at++;
+    string->octets = at;
+    string->len = first & (HPACK_HUFFMAN - 1u);
+    string->is_huffman = (first & HPACK_HUFFMAN) != 0;
+    bool is_short = string->len < HPACK_HUFFMAN - 1u && (size_t)(end - at) >= string->len;
+    return HPACK_LIKELY(is_short) ? at + string->len : NULL;
 }
 
-/* Finds the extent of a string. */
-static inline enum hpack_result scan_string(struct hpack_decoder *decoder,
-                                            const struct hpack_list *list, const uint8_t **at,
-                                            const uint8_t *end, struct string *string)
+/* Decodes to *scratch. */
+static inline bool decode_string(const struct hpack_list *list, uint8_t **scratch,
+                                 struct short_string *string, bool *is_plain)
 {
-    if (*at == end) {
-        return HPACK_MORE;
-    }
-    string->is_huffman = (**at & HUFFMAN) != 0;
-    enum hpack_integer got = hpack_integer_decode(at, end, STRING_BITS, &string->wire_len);
-    if (HPACK_UNLIKELY(got != HPACK_INTEGER_DONE)) {
-        return got == HPACK_INTEGER_MORE ? HPACK_MORE
-                                         : fail(decoder, HPACK_BROKEN, "bad string length");
-    }
-    if (HPACK_UNLIKELY((size_t)(end - *at) < string->wire_len)) {
-        return wait_for_string(decoder, list, string);
-    }
-    string->wire = *at;
-    *at += string->wire_len;
-    return HPACK_OK;
-}
-
-/* Finds the extents of a field's parts. */
-static inline enum hpack_result scan_literal(struct hpack_decoder *decoder,
-                                             const struct hpack_list *list, const uint8_t **at,
-                                             const uint8_t *end, struct literal *literal)
-{
-    uint8_t first = **at;
-    literal->is_inserted = (first & INCREMENTAL) != 0;
-    literal->flags = 0;
-    unsigned prefix_bits = INCREMENTAL_BITS;
-    if (!literal->is_inserted) {
-        prefix_bits = LITERAL_BITS;
-        literal->flags = (first & NEVER_INDEXED) != 0 ? HALO_HEADER_NEVER_INDEX : 0;
-    }
-    enum hpack_integer got = hpack_integer_decode(at, end, prefix_bits, &literal->name_index);
-    if (HPACK_UNLIKELY(got != HPACK_INTEGER_DONE)) {
-        return got == HPACK_INTEGER_MORE ? HPACK_MORE
-                                         : fail(decoder, HPACK_BROKEN, "bad index integer");
-    }
-    if (literal->name_index == 0) {
-        enum hpack_result result = scan_string(decoder, list, at, end, &literal->name);
-        if (HPACK_UNLIKELY(result != HPACK_OK)) {
-            return result;
-        }
-    }
-    return scan_string(decoder, list, at, end, &literal->value);
-}
-
-/* ---- literal fields: strings --------------------------------------------------------------- */
-
-/* What hpack_huffman_decode() could not decode: not valid, or longer than string_max. Of such a
- * string only the length is found. */
-static bool measure_coded_string(struct string *string, bool is_too_long)
-{
-    int64_t len = is_too_long ? hpack_huffman_decoded_len(string->wire, string->wire_len) : -1;
-    if (len < 0 || len > UINT32_MAX) {
-        return false;
-    }
-    string->is_coded = true;
-    string->octets = NULL;
-    string->len = (uint32_t)len;
-    return true;
-}
-
-/* Decodes a string to the scratch area behind *scratch_len, or leaves it in the input. */
-static inline bool decode_string(struct hpack_list *list, size_t *scratch_len,
-                                 struct string *string)
-{
-    string->is_coded = false;
-    if (!string->is_huffman) {
-        string->octets = (const char *)string->wire;
-        string->len = string->wire_len;
-        return true;
-    }
-    uint8_t *to = list->scratch + *scratch_len;
-    bool is_too_long;
-    int64_t len = hpack_huffman_decode(to, list->string_max, string->wire, string->wire_len,
-                                       &is_too_long);
+    struct hpack_huffman_note note;
+    int64_t len = hpack_huffman_decode_text(*scratch, list->string_max, string->octets,
+                                            string->len, &note);
     if (HPACK_UNLIKELY(len < 0)) {
-        return measure_coded_string(string, is_too_long);
+        return false;
     }
-    *scratch_len += (size_t)len;
-    string->octets = (const char *)to;
+    *is_plain = note.is_plain;
+    string->octets = *scratch;
     string->len = (uint32_t)len;
+    *scratch += len;
     return true;
 }
 
-static inline bool decode_name(struct hpack_decoder *decoder, struct hpack_list *list,
-                               size_t *scratch_len, struct literal *literal)
-{
-    struct string *name = &literal->name;
-    if (literal->name_index != 0) {
-        const struct hpack_entry *entry = find_entry(decoder, literal->name_index);
-        if (HPACK_UNLIKELY(entry == NULL)) {
-            decoder->reason = "index outside the tables";
-            return false;
-        }
-        name->octets = entry->name;
-        name->len = entry->name_len;
-        name->is_coded = false;
-        literal->token = entry->token;
-        literal->flags |= entry->flags & HPACK_FIELD_BAD_NAME;
-        return true;
-    }
-    literal->token = HALO_NAME_UNKNOWN;
-    if (HPACK_UNLIKELY(!decode_string(list, scratch_len, name))) {
-        decoder->reason = "bad Huffman code in a name";
-        return false;
-    }
-    if (HPACK_UNLIKELY(name->is_coded)) {
-        return true;
-    }
-    halo_bytes octets = { name->octets, name->len };
-    literal->token = halo_name_token(octets);
-    if (literal->token == HALO_NAME_UNKNOWN) {
-        literal->flags |= hpack_name_flags(octets);
-    } else {
-        name->octets = hpack_names[literal->token].text;
-    }
-    return true;
-}
+/* A field that is being put together. */
+struct field {
+    const char *name;
+    const char *value;
+    uint32_t name_len;
+    uint32_t value_len;
+    uint16_t token;
+    uint16_t flags;
+};
 
-static inline bool decode_value(struct hpack_decoder *decoder, struct hpack_list *list,
-                                size_t *scratch_len, struct literal *literal)
+static inline bool take_indexed_name(const struct hpack_decoder *decoder, uint32_t index,
+                                     struct field *field)
 {
-    struct string *value = &literal->value;
-    if (HPACK_UNLIKELY(!decode_string(list, scratch_len, value))) {
-        decoder->reason = "bad Huffman code in a value";
-        return false;
-    }
-    if (HPACK_LIKELY(!value->is_coded)) {
-        literal->flags |= hpack_value_flags((halo_bytes){ value->octets, value->len });
-    }
-    return true;
-}
-
-/* ---- literal fields: insertion ------------------------------------------------------------- */
-
-/* Fills in a string of a new entry. A name may come from the same arena. */
-static inline void fill_string(char *to, const struct string *string)
-{
-    if (HPACK_LIKELY(!string->is_coded)) {
-        memmove(to, string->octets, string->len);
-        return;
-    }
-    bool is_too_long;
-    int64_t len = hpack_huffman_decode((uint8_t *)to, string->len, string->wire,
-                                       string->wire_len, &is_too_long);
-    HPACK_ASSERT(len == string->len);
-}
-
-static inline void fill_entry(struct hpack_entry *entry, const struct literal *literal)
-{
-    char *octets = (char *)(uintptr_t)entry->value;
-    entry->name = literal->name.octets;
-    entry->flags = literal->flags;
-    if (literal->token == HALO_NAME_UNKNOWN) {
-        fill_string(octets, &literal->name);
-        entry->name = octets;
-        octets += literal->name.len;
-    }
-    fill_string(octets, &literal->value);
-    entry->value = octets;
-    entry->name_len = literal->name.len;
-    entry->value_len = literal->value.len;
-    entry->hash = 0;
-    entry->token = literal->token;
-    if (HPACK_UNLIKELY(literal->name.is_coded)) {
-        entry->flags |= hpack_name_flags((halo_bytes){ entry->name, entry->name_len });
-    }
-    if (HPACK_UNLIKELY(literal->value.is_coded)) {
-        entry->flags |= hpack_value_flags((halo_bytes){ entry->value, entry->value_len });
-    }
-}
-
-/* Inserts a field that needs others to be evicted, or is too large, or needs more memory. */
-static __attribute__((noinline)) enum hpack_result
-insert_and_evict(struct hpack_decoder *decoder, struct hpack_list *list, struct literal *literal,
-                 uint64_t size, uint64_t stored)
-{
-    struct hpack_table *table = &decoder->table;
-    struct hpack_plan plan;
-    enum hpack_fit fit = hpack_table_plan(table, size, (uint32_t)stored, &plan);
-    pin_fields(decoder, list);
-    if (fit == HPACK_FIT_ROOM) {
-        return HPACK_ROOM;
-    }
-    const char *emitted_name = literal->name.octets;
-    if (literal->is_kept) {
-        emitted_name = save_if_in_table(decoder, list, literal->name.octets, literal->name.len);
-    }
-    if (fit == HPACK_FIT_NEVER) {
-        hpack_table_evict_all(table);
-    } else {
-        struct hpack_entry *entry = hpack_table_insert(table, &plan, (uint32_t)size,
-                                                       (uint32_t)stored, &literal->name.octets);
-        fill_entry(entry, literal);
-    }
-    literal->name.octets = emitted_name;
-    return HPACK_OK;
-}
-
-static inline enum hpack_result insert_literal(struct hpack_decoder *decoder,
-                                               struct hpack_list *list, struct literal *literal,
-                                               uint64_t size)
-{
-    uint64_t stored = literal->value.len;
-    if (literal->token == HALO_NAME_UNKNOWN) {
-        stored += literal->name.len;
-    }
-    struct hpack_entry *entry = hpack_table_append(&decoder->table, size, stored);
+    const struct hpack_entry *entry = hpack_decode_find(decoder, index);
     if (HPACK_UNLIKELY(entry == NULL)) {
-        return insert_and_evict(decoder, list, literal, size, stored);
+        return false;
     }
-    fill_entry(entry, literal);
-    return HPACK_OK;
+    field->name = entry->name;
+    field->name_len = entry->name_len;
+    field->token = entry->token;
+    field->flags = entry->flags & HPACK_FIELD_BAD_NAME;
+    return true;
 }
 
-static inline enum hpack_result decode_literal(struct hpack_decoder *decoder,
-                                               struct hpack_list *list, const uint8_t **at,
-                                               const uint8_t *end)
+static inline bool take_new_name(const struct hpack_list *list, uint8_t **scratch,
+                                 struct short_string *string, struct field *field)
 {
-    struct literal literal;
-    enum hpack_result result = scan_literal(decoder, list, at, end, &literal);
-    if (HPACK_UNLIKELY(result != HPACK_OK)) {
-        return result;
+    bool is_plain;
+    if (string->is_huffman && HPACK_UNLIKELY(!decode_string(list, scratch, string, &is_plain))) {
+        return false;
     }
+    halo_bytes name = { (const char *)string->octets, string->len };
+    field->name = name.data;
+    field->name_len = string->len;
+    field->token = halo_name_token(name);
+    field->flags = 0;
+    if (field->token != HALO_NAME_UNKNOWN) {
+        field->name = hpack_names[field->token].text;
+    } else {
+        field->flags = hpack_name_flags(name);
+    }
+    return true;
+}
+
+static inline bool take_value(const struct hpack_list *list, uint8_t **scratch,
+                              struct short_string *string, struct field *field)
+{
+    bool is_plain = false;
+    if (string->is_huffman && HPACK_UNLIKELY(!decode_string(list, scratch, string, &is_plain))) {
+        return false;
+    }
+    halo_bytes value = { (const char *)string->octets, string->len };
+    field->value = value.data;
+    field->value_len = string->len;
+    field->flags |=
+        is_plain ? hpack_value_space(value.data, value.len) : hpack_value_flags(value);
+    return true;
+}
+
+/* An insertion that is not simple. Returns the name to emit; NULL: the table needs more memory. */
+static __attribute__((noinline)) const char *insert_slowly(struct hpack_decoder *decoder,
+                                                           struct hpack_list *list,
+                                                           uint8_t *scratch, struct field field)
+{
+    struct hpack_literal literal = {
+        .name = { field.name, field.name_len, 0, NULL },
+        .value = { field.value, field.value_len, 0, NULL },
+        .token = field.token,
+        .flags = field.flags,
+        .is_kept = true,
+    };
     size_t scratch_len = list->scratch_len;
-    HPACK_ASSERT(list->scratch_high - scratch_len >= 2 * (size_t)list->string_max);
-    if (HPACK_UNLIKELY(!decode_name(decoder, list, &scratch_len, &literal) ||
-                       !decode_value(decoder, list, &scratch_len, &literal))) {
-        return HPACK_BROKEN;
+    /* Saved octets must stay clear of this field's. */
+    list->scratch_len = (size_t)(scratch - list->scratch);
+    if (hpack_decode_insert(decoder, list, &literal) != HPACK_OK) {
+        list->scratch_len = scratch_len;
+        return NULL;
     }
-    uint64_t size = (uint64_t)literal.name.len + literal.value.len + HPACK_ENTRY_OVERHEAD;
-    result = check_hard_limits(decoder, list, size);
-    if (HPACK_UNLIKELY(result != HPACK_OK)) {
-        return result;
+    return literal.name.octets;
+}
+
+/* Returns the name to emit; NULL: the table needs more memory. */
+static inline const char *insert_field(struct hpack_decoder *decoder, struct hpack_list *list,
+                                       uint8_t *scratch, const struct field *field)
+{
+    bool is_name_stored = field->token == HALO_NAME_UNKNOWN;
+    uint64_t octets = (uint64_t)field->name_len + field->value_len;
+    struct hpack_entry *entry =
+        hpack_table_append(&decoder->table, octets + HPACK_ENTRY_OVERHEAD,
+                           is_name_stored ? octets : field->value_len);
+    if (HPACK_UNLIKELY(entry == NULL)) {
+        return insert_slowly(decoder, list, scratch, *field);
     }
-    literal.is_kept = !is_over_soft_limits(list, size) && literal.name.len <= list->string_max &&
-                      literal.value.len <= list->string_max;
-    if (literal.is_inserted) {
-        result = insert_literal(decoder, list, &literal, size);
-        if (HPACK_UNLIKELY(result != HPACK_OK)) {
-            return result;
+    char *to = (char *)(uintptr_t)entry->value;
+    entry->name = field->name;
+    if (is_name_stored) {
+        hpack_octets_copy(to, field->name, field->name_len);
+        entry->name = to;
+        to += field->name_len;
+    }
+    hpack_octets_copy(to, field->value, field->value_len);
+    entry->value = to;
+    entry->name_len = field->name_len;
+    entry->value_len = field->value_len;
+    entry->hash = 0;
+    entry->token = field->token;
+    entry->flags = field->flags;
+    return field->name;
+}
+
+/* The strings of a literal field from the wire, decoded behind *scratch. Returns the field's end,
+ * or NULL: not simple. */
+static inline const uint8_t *decode_strings(const struct hpack_decoder *decoder,
+                                            const struct hpack_list *list, const uint8_t *at,
+                                            const uint8_t *end, uint32_t name_index,
+                                            uint8_t **scratch, struct field *field)
+{
+    struct short_string name = { NULL, 0, false };
+    struct short_string value;
+    if (name_index == 0) {
+        at = scan_string(at, end, &name);
+        if (HPACK_UNLIKELY(at == NULL)) {
+            return NULL;
         }
     }
-    count_field(list, size);
-    if (HPACK_UNLIKELY(!literal.is_kept)) {
-        list->dropped = true;
-        return HPACK_OK;
+    at = scan_string(at, end, &value);
+    if (HPACK_UNLIKELY(at == NULL)) {
+        return NULL;
     }
-    if (HPACK_UNLIKELY(decoder->is_pinned)) {
-        literal.name.octets =
-            save_if_in_table(decoder, list, literal.name.octets, literal.name.len);
-    }
-    list->scratch_len = scratch_len;
-    emit(list, literal.name.octets, literal.name.len, literal.value.octets, literal.value.len,
-         literal.token, literal.flags, 0);
-    return HPACK_OK;
+    bool is_good = name_index == 0 ? take_new_name(list, scratch, &name, field)
+                                   : take_indexed_name(decoder, name_index, field);
+    return HPACK_LIKELY(is_good && take_value(list, scratch, &value, field)) ? at : NULL;
 }
 
-/* ---- size updates (RFC 7541 section 6.3) ------------------------------------------------- */
-
-static enum hpack_result decode_size_update(struct hpack_decoder *decoder, const uint8_t **at,
-                                            const uint8_t *end)
+/* Returns the end of the field, or where it began: not simple. */
+static inline const uint8_t *decode_short_literal(struct hpack_decoder *decoder,
+                                                  struct hpack_list *list, const uint8_t *at,
+                                                  const uint8_t *end)
 {
-    uint32_t size;
-    enum hpack_integer got = hpack_integer_decode(at, end, SIZE_UPDATE_BITS, &size);
-    if (got == HPACK_INTEGER_MORE) {
-        return HPACK_MORE;
+    uint32_t first = *at;
+    bool is_inserted = (first & HPACK_INCREMENTAL) != 0;
+    uint32_t name_index_max = is_inserted ? HPACK_INCREMENTAL - 1 : HPACK_NEVER_INDEXED - 1;
+    uint32_t name_index = first & name_index_max;
+    const uint8_t *strings = at + 1;
+    if (HPACK_UNLIKELY(list->count >= list->easy_count)) {
+        return at;
     }
-    if (got == HPACK_INTEGER_BAD) {
-        return fail(decoder, HPACK_BROKEN, "bad table size integer");
+    if (name_index == name_index_max) {
+        if (strings == end || *strings >= 0x80) {
+            return at;
+        }
+        name_index += *strings++;
     }
-    if (decoder->has_field) {
-        return fail(decoder, HPACK_BROKEN, "table size update behind a field");
+    struct field field;
+    uint8_t *scratch = list->scratch + list->scratch_len;
+    const uint8_t *stopped =
+        decode_strings(decoder, list, strings, end, name_index, &scratch, &field);
+    if (HPACK_UNLIKELY(stopped == NULL)) {
+        return at;
     }
-    if (decoder->num_updates == UPDATES_MAX) {
-        return fail(decoder, HPACK_BROKEN, "too many table size updates");
+    uint64_t octets = (uint64_t)field.name_len + field.value_len;
+    uint64_t size = list->size + octets + HPACK_ENTRY_OVERHEAD;
+    if (HPACK_UNLIKELY(size > list->easy_size || octets > list->string_max)) {
+        return at;
     }
-    if (size > decoder->size_max || (decoder->is_update_due && size > decoder->size_due)) {
-        return fail(decoder, HPACK_BROKEN, "table size update above the setting");
+    if (is_inserted) {
+        const char *name = insert_field(decoder, list, scratch, &field);
+        if (HPACK_UNLIKELY(name == NULL)) {
+            return at;
+        }
+        field.name = name;
+    } else if ((first & HPACK_NEVER_INDEXED) != 0) {
+        field.flags |= HALO_HEADER_NEVER_INDEX;
     }
-    decoder->num_updates++;
-    decoder->is_update_due = false;
-    hpack_table_resize(&decoder->table, size);
-    return HPACK_OK;
+    list->scratch_len = (size_t)(scratch - list->scratch);
+    if (HPACK_UNLIKELY(decoder->is_pinned)) {
+        field.name = hpack_decode_save(decoder, list, field.name, field.name_len);
+    }
+    list->fields[list->count] = (halo_header){
+        .name = { field.name, field.name_len },
+        .value = { field.value, field.value_len },
+        .token = field.token,
+        .flags = field.flags,
+    };
+    list->count++;
+    list->total++;
+    list->size = size;
+    return stopped;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */
 
-/* One field or size update at **at. */
-static enum hpack_result decode_one(struct hpack_decoder *decoder, struct hpack_list *list,
-                                    const uint8_t **at, const uint8_t *end)
+/* Decodes fields as long as they are simple; returns where it stopped. */
+static inline const uint8_t *decode_simple_fields(struct hpack_decoder *decoder,
+                                                  struct hpack_list *list, const uint8_t *at,
+                                                  const uint8_t *end)
 {
-    uint8_t first = **at;
-    if ((first & 0xe0) == SIZE_UPDATE) {
-        return decode_size_update(decoder, at, end);
+    while (at < end) {
+        const uint8_t *stopped = at;
+        if ((*at & HPACK_INDEXED) != 0) {
+            stopped = decode_indexed_run(decoder, list, at, end);
+            if (HPACK_UNLIKELY(stopped == at) && decoder->is_pinned) {
+                stopped = decode_pinned_field(decoder, list, at);
+            }
+        } else if (HPACK_LIKELY(hpack_is_field(*at))) {
+            stopped = decode_short_literal(decoder, list, at, end);
+        }
+        if (HPACK_UNLIKELY(stopped == at)) {
+            break;
+        }
+        at = stopped;
     }
-    if (decoder->is_update_due) {
-        return fail(decoder, HPACK_BROKEN, "table size update missing");
-    }
-    decoder->has_field = true;
-    return (first & INDEXED) != 0 ? decode_indexed(decoder, list, at, end)
-                                  : decode_literal(decoder, list, at, end);
+    return at;
 }
 
 enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list *list,
@@ -591,16 +409,16 @@ enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list 
     const uint8_t *end = in + len;
     enum hpack_result result = HPACK_OK;
     while (at < end) {
-        if ((*at & INDEXED) != 0 && !decoder->is_update_due) {
-            const uint8_t *stopped = decode_indexed_run(decoder, list, at, end);
-            if (stopped != at) {
-                decoder->has_field = true;
-                at = stopped;
-                continue;
+        if (HPACK_LIKELY(!decoder->is_update_due)) {
+            const uint8_t *stopped = decode_simple_fields(decoder, list, at, end);
+            decoder->has_field |= stopped != at;
+            at = stopped;
+            if (at == end) {
+                break;
             }
         }
         const uint8_t *next = at;
-        result = decode_one(decoder, list, &next, end);
+        result = hpack_decode_any(decoder, list, &next, end);
         if (result != HPACK_OK) {
             break;
         }
@@ -608,7 +426,8 @@ enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list 
     }
     *consumed = (size_t)(at - in);
     if (result == HPACK_MORE && last) {
-        return fail(decoder, HPACK_BROKEN, "header block ends inside a field");
+        decoder->reason = "header block ends inside a field";
+        return HPACK_BROKEN;
     }
     return result;
 }

@@ -60,8 +60,38 @@ static bool is_name_octet(uint8_t octet)
     return (name_octets[octet / 32] >> (octet % 32) & 1) != 0;
 }
 
+/* Eight octets at once: all are letters, digits or '-', as nearly all are. All sums stay in their
+ * octet. */
+static inline bool is_plain_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = ones * 0x80;
+    uint64_t low = word & ~highs;
+    uint64_t letter = (low + ones * (0x80 - 'a')) & ~(low + ones * (0x7f - 'z'));
+    uint64_t digit = (low + ones * (0x80 - '0')) & ~(low + ones * (0x7f - '9'));
+    uint64_t dash = ~((low ^ ones * '-') + ones * 0x7f);
+    return ((letter | digit | dash) & ~word & highs) == highs;
+}
+
+static bool is_plain_name(const char *data, size_t len)
+{
+    if (len < 8) {
+        return len >= 4 && is_plain_word((uint64_t)hpack_load32(data) << 32 |
+                                         hpack_load32(data + len - 4));
+    }
+    for (size_t at = 0; at + 8 < len; at += 8) {
+        if (!is_plain_word(hpack_load64(data + at))) {
+            return false;
+        }
+    }
+    return is_plain_word(hpack_load64(data + len - 8));
+}
+
 uint16_t hpack_name_flags(halo_bytes name)
 {
+    if (HPACK_LIKELY(is_plain_name(name.data, name.len))) {
+        return 0;
+    }
     size_t at = name.len > 1 && name.data[0] == ':' ? 1 : 0;
     if (name.len == 0) {
         return HPACK_FIELD_BAD_NAME;
@@ -129,19 +159,11 @@ static bool has_bad_octet(const char *data, size_t len)
     return is_bad_word(word);
 }
 
-static inline bool is_space(char octet)
-{
-    return octet == ' ' || octet == '\t';
-}
-
 uint16_t hpack_value_flags(halo_bytes value)
 {
-    if (value.len == 0) {
-        return 0;
+    uint32_t flags = hpack_value_space(value.data, value.len);
+    if (value.len > 0 && has_bad_octet(value.data, value.len)) {
+        flags |= HPACK_FIELD_BAD_VALUE;
     }
-    uint16_t flags = has_bad_octet(value.data, value.len) ? HPACK_FIELD_BAD_VALUE : 0;
-    if (is_space(value.data[0]) || is_space(value.data[value.len - 1])) {
-        flags |= HPACK_FIELD_VALUE_SPACE;
-    }
-    return flags;
+    return (uint16_t)flags;
 }

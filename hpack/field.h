@@ -31,6 +31,18 @@ extern const struct hpack_name hpack_names[HALO_NAME_COUNT];
 /* By index; number 0 is not used. */
 extern const struct hpack_entry hpack_static_entries[HPACK_STATIC_COUNT + 1];
 
+static inline bool hpack_is_space(char octet)
+{
+    return octet == ' ' || octet == '\t';
+}
+
+/* HPACK_FIELD_VALUE_SPACE or 0. */
+static inline uint16_t hpack_value_space(const char *data, size_t len)
+{
+    bool is_found = len > 0 && (hpack_is_space(data[0]) || hpack_is_space(data[len - 1]));
+    return is_found ? HPACK_FIELD_VALUE_SPACE : 0;
+}
+
 #define HPACK_HASH_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
 
 static inline uint64_t hpack_hash_step(uint64_t hash, uint64_t word)

@@ -8,10 +8,10 @@
  * Decoding fills a list of borrowed fields. A field points into the static table, the dynamic
  * table, the input or the list's scratch area. It stays valid until the next block is begun on the
  * same table or on the same list, until the table is moved, or until the input goes away.
- * Before an insertion evicts entries, and before the decoder asks for more room, fields of the
- * block in progress that point into the dynamic table are moved to the scratch area. This happens
- * once per block; from then on table fields of this block are copied. So a block that evicts
- * nothing copies nothing.
+ * Before an insertion evicts an entry, fields of the block in progress that point to its octets are
+ * moved to the scratch area. After many evictions in one block, and when the decoder asks for more
+ * room, this is done for all table fields, once, and those that follow are copied ("pinned"). So
+ * a block that evicts nothing copies nothing.
  *
  * Peer input never trips an assertion; misuse by the caller does.
  */
@@ -96,6 +96,9 @@ struct hpack_list {
      * the table from above. Between them is room for the field in progress. */
     size_t scratch_len;
     size_t scratch_high;
+    /* Up to these no limit is passed. */
+    uint32_t easy_count; /* 0 when `dropped` */
+    uint32_t easy_size;
 };
 
 /* Kept fields take at most size_max octets of the scratch area, a field in progress two strings. */
@@ -115,8 +118,10 @@ struct hpack_decoder {
     uint32_t size_due;     /* the next block must start with an update to at most this size */
     bool is_update_due;    /* ... if this is set */
     bool is_pinned;        /* fields of this block may not point into the table any more */
+    bool has_long_strings; /* the table may hold strings above the list's string_max */
     bool has_field;        /* the block in progress has had a field: no more size updates */
     uint8_t num_updates;   /* size updates of the block in progress */
+    uint8_t num_evictions; /* insertions of this block that evicted entries, up to a limit */
     const char *reason;    /* set with HPACK_BROKEN and HPACK_OVER_LIMIT; a constant */
 };
 

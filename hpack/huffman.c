@@ -96,16 +96,16 @@ static bool is_padding(const struct source *source)
 /* Goes on symbol by symbol where the fast way cannot. */
 static __attribute__((noinline)) int64_t decode_slowly(struct source source, uint8_t *out,
                                                        uint8_t *at, const uint8_t *end,
-                                                       bool *too_long)
+                                                       struct hpack_huffman_note *note)
 {
-    *too_long = false;
+    note->is_plain = false;
     for (;;) {
         int32_t symbol = take_symbol(&source);
         if (symbol == SYMBOL_NONE) {
             return is_padding(&source) ? at - out : -1;
         }
         if (at == end) {
-            *too_long = true;
+            note->is_too_long = true;
             return -1;
         }
         *at++ = (uint8_t)symbol;
@@ -138,10 +138,27 @@ static inline bool decode_steps(uint64_t *inverted, uint32_t *used, uint8_t **at
     return last == 0;
 }
 
+/* A longer code behind four lookups. False: it is not to be decoded here. */
+static __attribute__((noinline)) bool decode_long_code(uint64_t bits, uint32_t *used, uint8_t **at,
+                                                       const uint8_t *end)
+{
+    uint32_t length;
+    int32_t symbol = find_long_symbol(bits, &length);
+    if (*used + length > 64) {
+        return true; /* with the next load */
+    }
+    if (symbol == SYMBOL_NONE || *at == end) {
+        return false;
+    }
+    *(*at)++ = (uint8_t)symbol;
+    *used += length;
+    return true;
+}
+
 /* Decodes up to the last seven of at least eight octets, while `out` has room for whole strides.
  * Returns the end of the output; *is_stuck tells if something is left to decode_slowly(). */
 static inline uint8_t *decode_strides(struct source *source, uint8_t *out, const uint8_t *end,
-                                      bool *is_stuck)
+                                      bool *is_stuck, bool *is_plain)
 {
     const uint8_t *in = source->in;
     const uint8_t *in_last = source->end - 8;
@@ -152,15 +169,14 @@ static inline uint8_t *decode_strides(struct source *source, uint8_t *out, const
     while (at <= out_last) {
         uint64_t inverted = ~hpack_load64_be(in) << used;
         if (HPACK_UNLIKELY(decode_steps(&inverted, &used, &at))) {
-            uint32_t length;
-            int32_t symbol = find_long_symbol(~inverted, &length);
-            if (used + length <= 64) { /* else with the next load */
-                if (symbol == SYMBOL_NONE || at == end) {
-                    break;
-                }
-                *at++ = (uint8_t)symbol;
-                used += length;
+            uint8_t *long_at = at;
+            uint32_t long_used = used;
+            *is_plain = false;
+            if (!decode_long_code(~inverted, &long_used, &long_at, end)) {
+                break;
             }
+            at = long_at;
+            used = long_used;
         }
         in += used / 8;
         used %= 8;
@@ -192,32 +208,34 @@ static inline uint64_t load_tail(const uint8_t *end, size_t num, size_t len)
     return ~bits << unused;
 }
 
-int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t len,
-                             bool *too_long)
+int64_t hpack_huffman_decode_text(uint8_t *out, size_t cap, const uint8_t *in, size_t len,
+                                  struct hpack_huffman_note *note)
 {
     struct source source = { .in = in, .end = in + len };
     const uint8_t *end = out + cap;
     uint8_t *at = out;
-    if (len >= 8 && cap >= SYMBOLS_PER_LOAD) {
-        bool is_stuck;
-        at = decode_strides(&source, at, end, &is_stuck);
+    bool is_plain = true;
+    note->is_too_long = false;
+    if (len >= 8) {
+        bool is_stuck = true;
+        if (HPACK_LIKELY(cap >= SYMBOLS_PER_LOAD)) {
+            at = decode_strides(&source, at, end, &is_stuck, &is_plain);
+        }
         if (HPACK_UNLIKELY(is_stuck)) {
-            return decode_slowly(source, out, at, end, too_long);
+            return decode_slowly(source, out, at, end, note);
         }
     }
-    if (source.in == source.end) {
+    note->is_plain = is_plain;
+    size_t num_octets = (size_t)(source.end - source.in);
+    if (num_octets == 0) {
         return at - out;
-    }
-    if (HPACK_UNLIKELY(source.end - source.in >= 8)) {
-        return decode_slowly(source, out, at, end, too_long);
     }
     /* Behind the last bits come ones. With the padding, which is ones too, they are no code that
      * a lookup finds. Where they do make up a code, more bits are used than there are. */
-    size_t num_octets = (size_t)(source.end - source.in);
     uint32_t left = (uint32_t)(8 * num_octets) - source.used;
     uint64_t inverted = load_tail(source.end, num_octets, len) << source.used;
     uint32_t used = 0;
-    while (end - at >= SYMBOLS_PER_LOAD) {
+    while (HPACK_LIKELY(end - at >= SYMBOLS_PER_LOAD)) {
         if (decode_steps(&inverted, &used, &at)) {
             if (HPACK_LIKELY(left - used <= PADDING_MAX && inverted == 0)) {
                 return at - out;
@@ -226,13 +244,21 @@ int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t
         }
     }
     if (used > left) {
-        *too_long = false;
         return -1;
     }
     source.used += used;
     source.in += source.used / 8;
     source.used %= 8;
-    return decode_slowly(source, out, at, end, too_long);
+    return decode_slowly(source, out, at, end, note);
+}
+
+int64_t hpack_huffman_decode(uint8_t *out, size_t cap, const uint8_t *in, size_t len,
+                             bool *too_long)
+{
+    struct hpack_huffman_note note;
+    int64_t got = hpack_huffman_decode_text(out, cap, in, len, &note);
+    *too_long = note.is_too_long;
+    return got;
 }
 
 int64_t hpack_huffman_decoded_len(const uint8_t *in, size_t len)

@@ -95,7 +95,7 @@ static bool is_wrapped(size_t head, size_t tail, uint32_t stored)
 }
 
 /* Finds a place for `stored` octets in front of which `count` entries remain. */
-static enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count, uint32_t stored,
+static enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count, uint64_t stored,
                                  struct hpack_plan *plan)
 {
     if (count >= table->slots) {
@@ -121,7 +121,7 @@ static enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count
     return unused >= stored + table->arena_size / 8 ? HPACK_FIT_YES : HPACK_FIT_ROOM;
 }
 
-enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, uint32_t stored,
+enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, uint64_t stored,
                                 struct hpack_plan *plan)
 {
     uint32_t count = table->count;

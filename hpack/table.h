@@ -72,7 +72,7 @@ enum hpack_fit {
 void hpack_table_init(struct hpack_table *table, uint32_t size_max, bool has_index);
 /* Plans the insertion of an entry of `size` octets (with the overhead), `stored` of them in the
  * arena. For HPACK_FIT_NEVER the plan is to evict everything. */
-enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, uint32_t stored,
+enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, uint64_t stored,
                                 struct hpack_plan *plan);
 /* Evicts as planned and makes a newest entry with room for `stored` octets, at its `value`; the
  * rest of the entry is the caller's to fill in. *name, if it points into the arena, still points

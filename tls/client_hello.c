@@ -344,6 +344,7 @@ static bool read_extension(struct parse *parse, uint16_t type, struct span body)
             return refuse(parse->hello, TLS_ALERT_DECODE_ERROR,
                           "its supported_groups is malformed");
         }
+        parse->hello->groups = (halo_bytes){ (const char *)parse->groups.data, parse->groups.len };
         return true;
     case EXT_SIGNATURE_ALGORITHMS:
         parse->has_signatures = true;
@@ -483,6 +484,11 @@ bool client_hello_parse(struct client_hello *hello, const uint8_t *message, size
         return refuse(hello, TLS_ALERT_PROTOCOL_VERSION, "its legacy_version is too old");
     }
     return !hello->offers_tls13 || check_tls13(&parse);
+}
+
+bool client_hello_lists_group(const struct client_hello *hello, uint16_t group)
+{
+    return has_u16((struct span){ (const uint8_t *)hello->groups.data, hello->groups.len }, group);
 }
 
 halo_bytes client_hello_next_protocol(halo_bytes *rest)

@@ -19,6 +19,7 @@
 struct client_hello {
     halo_bytes server_name; /* as sent; empty when none is asked for */
     halo_bytes alpn;        /* names, each with an octet of length in front; empty when not sent */
+    halo_bytes groups;      /* of supported_groups, two octets each */
     bool has_alpn;
     bool offers_tls12;
     bool offers_tls13;
@@ -34,6 +35,9 @@ bool client_hello_parse(struct client_hello *hello, const uint8_t *message,
 
 /* Does the client offer this protocol? */
 bool client_hello_offers(const struct client_hello *hello, const char *protocol);
+
+/* Does it list this group (a number of the registry)? */
+bool client_hello_lists_group(const struct client_hello *hello, uint16_t group);
 
 /* The next name of the list, "" at its end; for messages. `rest` starts as hello->alpn. */
 halo_bytes client_hello_next_protocol(halo_bytes *rest);

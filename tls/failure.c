@@ -46,7 +46,7 @@ static const struct known_code known_codes[] = {
     { UNKNOWN_HANDSHAKE_TYPE, HALO_E_TLS, "the peer sent an unknown handshake message" },
     { LENGTH_ERROR, HALO_E_TLS, "the peer sent a record of a wrong length" },
     { BUFFER_ERROR, HALO_E_TLS, "the peer sent a malformed message" },
-    { PARSE_ERROR, HALO_E_TLS, "the peer does not speak TLS" },
+    { PARSE_ERROR, HALO_E_TLS, "the peer sent a message that is malformed or out of place" },
     { UNKNOWN_MAX_FRAG_LEN_E, HALO_E_TLS, "the peer asks for an unknown fragment length" },
     /* records */
     { VERIFY_MAC_ERROR, HALO_E_TLS, "a record is forged or damaged" },
@@ -138,7 +138,8 @@ static bool fail_with_own_reason(struct tls_transport *tls, int code)
         return true;
     }
     if (tls->violation != NULL) {
-        tls_fail(tls, HALO_E_LIMIT, HALO_ORIGIN_LIBRARY, 0, "%s: %s", stage(tls), tls->violation);
+        tls_fail(tls, tls->violation_status, HALO_ORIGIN_LIBRARY, 0, "%s: %s", stage(tls),
+                 tls->violation);
         return true;
     }
     if (tls->verify_error != 0) {

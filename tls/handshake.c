@@ -152,7 +152,19 @@ static void list_protocols(const struct client_hello *hello, char *out, size_t s
     }
 }
 
-/* Versions and protocols: what has nothing in common ends here. */
+/* wolfSSL asks for a group that the client does not have when there is none in common, so that the client
+ * has to find out. */
+static bool group_fits(const halo_tls_context *context, const struct client_hello *hello)
+{
+    for (int i = 0; i < context->num_groups; i++) {
+        if (client_hello_lists_group(hello, (uint16_t)context->groups[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Versions, groups and protocols: what has nothing in common ends here. */
 static bool check_offer(struct tls_transport *tls, const struct client_hello *hello,
                         const char **protocol)
 {
@@ -167,6 +179,12 @@ static bool check_offer(struct tls_transport *tls, const struct client_hello *he
                      context->version_min == HALO_TLS_1_3   ? "TLS 1.3"
                      : context->version_max == HALO_TLS_1_2 ? "TLS 1.2"
                                                             : "TLS 1.2 or 1.3");
+        return false;
+    }
+    if (hello->offers_tls13 && context->version_max >= HALO_TLS_1_3 &&
+        !group_fits(context, hello)) {
+        refuse_hello(tls, HALO_E_TLS, TLS_ALERT_HANDSHAKE_FAILURE, "TLS handshake failed: %s",
+                     "there is no group in common");
         return false;
     }
     *protocol = choose_protocol(context->alpn, hello);

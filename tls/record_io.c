@@ -6,10 +6,11 @@
 
 /* ---- input ------------------------------------------------------------------------------- */
 
-static void violate(struct tls_transport *tls, const char *sentence)
+static void violate(struct tls_transport *tls, int status, const char *sentence)
 {
     if (tls->violation == NULL) {
         tls->violation = sentence;
+        tls->violation_status = status;
     }
 }
 
@@ -17,7 +18,15 @@ static void violate(struct tls_transport *tls, const char *sentence)
 static void count_record(struct tls_transport *tls)
 {
     if (tls->base.state == TRANSPORT_OPEN && tls->barren_records++ > TLS_BARREN_RECORDS_MAX) {
-        violate(tls, "the peer sends records without data");
+        violate(tls, HALO_E_LIMIT, "the peer sends records without data");
+    }
+    /* Known at the first record; the server's own gate has looked at it already. */
+    if (tls->base.state == TRANSPORT_HANDSHAKE && tls->context->role == HALO_TLS_CLIENT &&
+        (tls->meter.header[0] < 20 || tls->meter.header[0] > 24 || tls->meter.header[1] != 3)) {
+        violate(tls, HALO_E_TLS,
+                memcmp(tls->meter.header, "HTTP/", 5) == 0
+                    ? "the server speaks HTTP/1 without TLS on this port"
+                    : "the server does not speak TLS on this port");
     }
 }
 
@@ -67,7 +76,7 @@ static size_t read_queue(struct tls_transport *tls, uint8_t *out, size_t len)
     if (tls->base.state == TRANSPORT_HANDSHAKE) {
         tls->handshake_octets += (uint32_t)n;
         if (tls->handshake_octets > TLS_HANDSHAKE_OCTETS_MAX) {
-            violate(tls, "the handshake is too long");
+            violate(tls, HALO_E_LIMIT, "the handshake is too long");
         }
     }
     return n;
@@ -126,7 +135,7 @@ static void count_key_update(struct tls_transport *tls)
         tls->key_updates_since = now;
     }
     if (++tls->key_updates > TLS_KEY_UPDATES_MAX) {
-        violate(tls, "the peer asks for too many key updates");
+        violate(tls, HALO_E_LIMIT, "the peer asks for too many key updates");
     }
 }
 

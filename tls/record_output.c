@@ -3,10 +3,10 @@
 #include "tls/allocator.h"
 #include "tls/limits.h"
 
-/* In place: what wolfSSL does was read in these releases (BuildTls13Message, SendData, SendBuffered,
- * GrowOutputBuffer) and is what record_output.h says; others are copied until they have been read too. */
-#if HALO_TLS_PRIVATE_WOLFSSL &&                                                                    \
-    (LIBWOLFSSL_VERSION_HEX == 0x05009002 || LIBWOLFSSL_VERSION_HEX == 0x05007002) &&              \
+/* In place: what wolfSSL does was read in this release (BuildTls13Message, SendData, SendBuffered,
+ * GrowOutputBuffer) and is what record_output.h says. With others all is copied, until they have been
+ * read too; 5.7.2 asks for more room than a record needs. */
+#if HALO_TLS_PRIVATE_WOLFSSL && LIBWOLFSSL_VERSION_HEX == 0x05009002 &&                            \
     (WOLFSSL_GENERAL_ALIGNMENT == 0 || WOLFSSL_GENERAL_ALIGNMENT == 16)
 enum { IN_PLACE = 1 };
 #else

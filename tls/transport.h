@@ -59,8 +59,9 @@ struct tls_transport {
     bool close_queued;
     bool writing;          /* inside wolfSSL_write */
     bool output_failed;    /* no memory for the output of wolfSSL */
-    const char *violation; /* a limit was hit inside a callback */
-    int pending_error;     /* wolfSSL's code, to be told when the data before it has been read */
+    const char *violation; /* found inside a callback, which then fails */
+    int violation_status;
+    int pending_error; /* wolfSSL's code, to be told when the data before it has been read */
     uint32_t handshake_octets;
     uint32_t barren_records; /* since the last plaintext */
     uint32_t key_updates;    /* since key_updates_since */

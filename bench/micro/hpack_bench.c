@@ -188,6 +188,16 @@ static void grow(struct hpack_table *table)
     free(hpack_table_move(table, memory, size));
 }
 
+/* As libnghttp2 has its table from the start. */
+static void grow_fully(struct hpack_table *table)
+{
+    size_t before = 0;
+    while (hpack_table_room_wanted(table) > before) {
+        before = hpack_table_room_wanted(table);
+        grow(table);
+    }
+}
+
 static size_t halo_decode(struct hpack_decoder *decoder, const uint8_t *block, size_t len)
 {
     size_t sum = 0;
@@ -342,8 +352,7 @@ static size_t run_decode(const struct job *job)
         if (job->is_first) {
             free(hpack_table_memory(&decoder.table));
             hpack_decoder_init(&decoder, 4096);
-            grow(&decoder.table);
-            grow(&decoder.table);
+            grow_fully(&decoder.table);
             nghttp2_hd_inflate_del(inflater);
             inflater = new_inflater();
         }
@@ -383,8 +392,7 @@ static size_t run_encode(const struct job *job)
         if (job->is_first) {
             free(hpack_table_memory(&encoder.table));
             hpack_encoder_init(&encoder, 4096);
-            grow(&encoder.table);
-            grow(&encoder.table);
+            grow_fully(&encoder.table);
             nghttp2_hd_deflate_del(deflater);
             deflater = new_deflater();
         }

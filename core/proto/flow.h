@@ -25,6 +25,23 @@ struct receive_window {
     uint32_t withheld;   /* the window shrank: so much credit is not given back */
 };
 
+/* Data is ready and the peer gives no window for it. */
+struct stall {
+    uint64_t since_ns; /* 0: no */
+    uint64_t octets;   /* that had been sent then */
+};
+
+/* The window is used up again: a new wait begins only when the peer has taken enough meanwhile. */
+static inline void stall_begin(struct stall *stall, uint64_t now_ns, uint64_t octets)
+{
+    uint64_t waited_ms = (now_ns - stall->since_ns) / 1000000u;
+
+    if (stall->since_ns == 0 || (octets - stall->octets) * 1000 >= waited_ms * LIMIT_STALL_RATE) {
+        stall->since_ns = max_u64(now_ns, 1);
+        stall->octets = octets;
+    }
+}
+
 /* Octets were done with. Returns the increment of the WINDOW_UPDATE that is due, or 0. */
 static inline uint32_t receive_window_return(struct receive_window *window, uint32_t len)
 {

@@ -122,5 +122,8 @@
 #define LIMIT_STALL_MS 30000
 #define LIMIT_GOAWAY_MS 1000
 #define LIMIT_DRAIN_MS 30000
+/* Octets a second that a peer must take for its window not to count as stalled (Kestrel: 240). An octet now
+ * and then would hold a response for hours. */
+#define LIMIT_STALL_RATE 240
 
 #endif

@@ -67,9 +67,10 @@ struct pseudo_fields {
 
 /* What requests, responses and trailers have in common, for the fields behind the pseudo-header
  * ones. `cookies` counts apart (RFC 9113 8.2.3). */
-static const struct fault *check_regular(const halo_header *fields, size_t count, size_t first,
-                                         uint32_t fields_max, struct message *message,
-                                         struct pseudo_fields *pseudo)
+static inline const struct fault *check_regular(const halo_header *fields, size_t count,
+                                                size_t first, uint32_t fields_max,
+                                                struct message *message,
+                                                struct pseudo_fields *pseudo)
 {
     uint32_t cookies = 0;
 
@@ -112,27 +113,30 @@ static const struct fault *check_regular(const halo_header *fields, size_t count
 }
 
 /* Collects the leading pseudo-header fields; `allowed` is a bit mask of tokens. */
-static const struct fault *read_pseudo(const halo_header *fields, size_t count, uint32_t allowed,
-                                       struct pseudo_fields *pseudo, size_t *end)
+static inline const struct fault *read_pseudo(const halo_header *fields, size_t count,
+                                              uint32_t allowed, struct pseudo_fields *pseudo,
+                                              size_t *end)
 {
-    size_t i = 0;
+    const halo_header *field = fields;
 
-    while (i < count && fields[i].token != HALO_NAME_UNKNOWN && fields[i].token <= PSEUDO_LAST) {
-        const halo_header *field = &fields[i];
+    for (; field < fields + count; field++) {
+        uint32_t token = field->token;
 
-        if ((allowed >> field->token & 1u) == 0) {
-            return MALFORMED("pseudo-header field not allowed here");
+        if (token == HALO_NAME_UNKNOWN || token > PSEUDO_LAST) {
+            break;
         }
-        if (pseudo->by_token[field->token] != NULL) {
-            return MALFORMED("pseudo-header field given twice");
+        if (HALO_UNLIKELY((allowed >> token & 1u) == 0)) {
+            return pseudo->by_token[token] != NULL
+                       ? MALFORMED("pseudo-header field given twice")
+                       : MALFORMED("pseudo-header field not allowed here");
         }
-        if ((field->flags & HPACK_FIELD_BAD) != 0) {
+        if (HALO_UNLIKELY((field->flags & HPACK_FIELD_BAD) != 0)) {
             return MALFORMED("pseudo-header field with a forbidden octet");
         }
-        pseudo->by_token[field->token] = field;
-        i++;
+        pseudo->by_token[token] = field;
+        allowed ^= 1u << token; /* once */
     }
-    *end = i;
+    *end = (size_t)(field - fields);
     return NULL;
 }
 
@@ -155,7 +159,7 @@ static const uint8_t forbidden[256] = {
 };
 
 /* Is the value not empty, and no octet of it forbidden? */
-static bool octets_ok(halo_bytes value, uint8_t where)
+static inline bool octets_ok(halo_bytes value, uint8_t where)
 {
     const uint8_t *at = (const uint8_t *)value.data;
     const uint8_t *end = at + value.len;
@@ -216,7 +220,7 @@ static bool host_equal(halo_bytes a, halo_bytes b)
 }
 
 /* :authority and host name one origin (RFC 9113 8.3.1): two that differ are how requests are smuggled. */
-static const struct fault *check_authority(const struct pseudo_fields *pseudo, bool needed)
+static inline const struct fault *check_authority(const struct pseudo_fields *pseudo, bool needed)
 {
     const halo_header *authority = pseudo->by_token[HALO_NAME_AUTHORITY];
 
@@ -236,7 +240,8 @@ static const struct fault *check_authority(const struct pseudo_fields *pseudo, b
     return NULL;
 }
 
-static const struct fault *check_path(const halo_header *path, const struct pseudo_fields *pseudo)
+static inline const struct fault *check_path(const halo_header *path,
+                                             const struct pseudo_fields *pseudo)
 {
     halo_bytes scheme = pseudo->by_token[HALO_NAME_SCHEME]->value;
 

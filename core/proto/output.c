@@ -9,6 +9,7 @@ void output_init(struct output *output, struct memory *memory, struct slab *bloc
 
 void output_fini(struct output *output)
 {
+    output->described = 0;
     output_clear(output);
     if (output->segments != output->inline_segments) {
         memory_free(output->memory, output->segments);
@@ -147,8 +148,9 @@ void output_block(struct output *output, struct write_block *block, size_t len)
     block->refs++;
 }
 
-int output_describe(const struct output *output, struct iovec *iov, int max, size_t limit)
+int output_describe(struct output *output, struct iovec *iov, int max, size_t limit)
 {
+    size_t described = 0;
     int count = 0;
 
     for (uint32_t i = 0; i < output->count && count < max && limit > 0; i++) {
@@ -157,7 +159,9 @@ int output_describe(const struct output *output, struct iovec *iov, int max, siz
 
         iov[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)segment->data, .iov_len = len};
         limit -= len;
+        described += len;
     }
+    output->described = max_size(output->described, described);
     return count;
 }
 
@@ -185,6 +189,7 @@ void output_sent(struct output *output, size_t len)
 {
     HALO_ASSERT(len <= output->len);
     output->len -= len;
+    output->described -= min_size(output->described, len);
     while (len > 0) {
         struct segment *segment = segment_at(output, 0);
 
@@ -206,13 +211,18 @@ void output_sent(struct output *output, size_t len)
 
 void output_clear(struct output *output)
 {
-    while (output->count > 0) {
-        struct segment done = *segment_at(output, 0);
+    size_t kept = 0;
+    uint32_t num_kept = 0;
 
-        output->len -= done.len;
-        output->first = (output->first + 1) & (output->segments_cap - 1);
+    while (num_kept < output->count && kept < output->described) {
+        kept += segment_at(output, num_kept++)->len;
+    }
+    while (output->count > num_kept) {
+        struct segment last = *segment_at(output, output->count - 1);
+
+        output->len -= last.len;
         output->count--;
-        release_segment(output, done);
+        release_segment(output, last);
     }
     release_tail(output);
 }

@@ -55,7 +55,8 @@ struct output {
     uint32_t segments_cap;    /* a power of two, 0 at first */
     uint32_t first;
     uint32_t count;
-    size_t len;   /* octets in all segments */
+    size_t len;       /* octets in all segments */
+    size_t described; /* of those, handed out by output_describe(): a send may be reading them */
     bool failed;  /* memory was out: the connection cannot go on */
     struct segment inline_segments[4];
 };
@@ -104,11 +105,12 @@ void output_copy(struct output *output, const void *data, size_t len);
 /* Appends the first `len` octets of a block, with a reference of its own. */
 void output_block(struct output *output, struct write_block *block, size_t len);
 
-/* Describes the first octets in at most `max` pieces and `limit` octets. Returns the number of pieces. */
-int output_describe(const struct output *output, struct iovec *iov, int max, size_t limit);
+/* Describes the first octets in at most `max` pieces and `limit` octets. Returns the number of
+ * pieces. What was described stays where it is until output_sent(): a send may be reading it. */
+int output_describe(struct output *output, struct iovec *iov, int max, size_t limit);
 /* The first `len` octets were sent: drops them. */
 void output_sent(struct output *output, size_t len);
-/* Forgets everything that was not sent. */
+/* Forgets everything that was not even described. */
 void output_clear(struct output *output);
 
 /* ---- blocks ---------------------------------------------------------------------------------- */

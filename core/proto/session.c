@@ -272,6 +272,7 @@ static void free_streams(struct halo_session *session)
         if ((stream->flags & STREAM_CLOSED) == 0) {
             stream_close(stream, &session->error);
         }
+        stream_settle_held(stream); /* what a handler was lent when it freed us */
         stream_free(stream);
     }
 }

@@ -137,6 +137,8 @@ struct halo_session {
     uint32_t open_local;
     uint32_t next_local_id;
     uint32_t last_remote_id;     /* highest the peer used */
+    uint32_t skipped_from;       /* the latest gap in its numbers: these it can never use */
+    uint32_t skipped_to;
     uint32_t last_accepted_id;   /* highest of those that reached the application */
     uint32_t goaway_local_id;    /* last id of the GOAWAY we sent; max: none */
     uint32_t goaway_remote_id;   /* last id of the GOAWAY we got; max: none */
@@ -152,6 +154,8 @@ struct halo_session {
     /* Windows of the connection. */
     struct receive_window receive;
     int64_t send_window;
+    struct stall stall; /* of send_window */
+    uint64_t data_sent; /* octets of DATA payload */
 
     /* Settings. */
     struct halo_settings local;  /* acknowledged */
@@ -164,7 +168,9 @@ struct halo_session {
     struct open_block block;
     struct halo_limits limits;
     struct abuse abuse;
-    uint32_t replies_queued; /* answers built since output was last empty */
+    uint32_t replies_queued; /* answers that were built and not all sent */
+    uint64_t replies_end;    /* what octets_sent is when they are */
+    uint64_t octets_sent;
 
     /* PINGs of ours, oldest first. */
     struct {
@@ -303,6 +309,11 @@ void stream_sent_end(struct halo_stream *stream);
 /* The stream's source has given everything: the end is queued behind it. */
 void stream_finish_source(struct halo_stream *stream);
 
+/* When the peer has given no window for too long; UINT64_MAX: not in sight. */
+uint64_t session_stall_deadline(const struct halo_session *session);
+/* Cancels the streams for which that time has come. */
+void session_reset_stalled(struct halo_session *session);
+
 static inline int64_t stream_send_window(const struct halo_stream *stream)
 {
     return (int64_t)stream->session->remote.initial_window_size + stream->send_credit;
@@ -342,6 +353,13 @@ static inline uint8_t *frame_reserve(struct halo_session *session, uint32_t len,
 }
 
 void session_trace_sent(struct halo_session *session, const uint8_t *frame, size_t len);
+
+/* The frame that was committed last answers one of the peer. */
+static inline void session_count_reply(struct halo_session *session)
+{
+    session->replies_queued++;
+    session->replies_end = session->octets_sent + session->output.len;
+}
 
 static inline void frame_commit(struct halo_session *session, uint8_t *start, const uint8_t *end)
 {

@@ -25,7 +25,8 @@ static void list_set_limits(const struct halo_session *session, struct hpack_lis
     const struct halo_limits *limits = &session->limits;
 
     list->size_max = limits->header_list_size;
-    list->size_hard = limits->header_list_size * LIMIT_HEADER_HARD_FACTOR;
+    list->size_hard = (uint32_t)min_u64(
+        UINT32_MAX, (uint64_t)limits->header_list_size * LIMIT_HEADER_HARD_FACTOR);
     list->fields_hard = max_u32(LIMIT_HEADER_FIELDS_HARD, limits->header_fields);
     list->string_max = limits->header_string;
 }
@@ -131,9 +132,10 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
     if (stream == NULL) {
         return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
     }
-    stream->id = stream_id;
     session->open_remote++;
+    stream->id = stream_id;
     if (!stream_store_add(&session->store, session->env->memory, stream)) {
+        stream->id = 0; /* it is in no table to be taken out of */
         return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
     }
     session->last_accepted_id = stream_id;
@@ -234,6 +236,10 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
     if (session->role == HALO_CLIENT || (stream_id & 1u) == 0) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a stream the peer cannot open");
     }
+    if (HALO_UNLIKELY(stream_id - session->last_remote_id > 2)) {
+        session->skipped_from = session->last_remote_id + 1;
+        session->skipped_to = stream_id - 1;
+    }
     session->last_remote_id = stream_id;
     if (stream_id > session->goaway_local_id) {
         return NULL; /* RFC 9113 6.8: ignored, the peer knows from our GOAWAY */
@@ -255,6 +261,10 @@ static const struct fault *on_block(struct halo_session *session, uint32_t strea
     case LOOKUP_RESET:
         return NULL;
     default:
+        /* RFC 9113 5.1.1: a number that is lower than those before, and was never used. */
+        if (stream_id >= session->skipped_from && stream_id <= session->skipped_to) {
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a number that was passed over");
+        }
         return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS on a closed stream");
     }
 }
@@ -327,6 +337,9 @@ const struct fault *session_headers_frame(struct halo_session *session, const st
 
     FAULT_TRY(find_fragment(frame, &fragment, &len));
     if (HALO_LIKELY((frame->flags & FLAG_END_HEADERS) != 0)) {
+        if (len > session->limits.header_block) {
+            return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
+        }
         return on_block(session, frame->stream_id, end, fragment, len, event);
     }
     session->block.stream_id = frame->stream_id;

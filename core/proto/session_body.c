@@ -49,7 +49,12 @@ static bool is_dropped(const struct halo_stream *stream)
 static int check_write(const struct halo_stream *stream, size_t len)
 {
     const uint32_t ended = STREAM_END_QUEUED | STREAM_TRAILERS_QUEUED;
+    const uint32_t hindered = ended | STREAM_NO_PAYLOAD | STREAM_CLOSED;
 
+    if (HALO_LIKELY((stream->flags & hindered) == 0 && stream->send_half == HALF_BODY &&
+                    stream->source.read == NULL)) {
+        return 0;
+    }
     if ((stream->flags & STREAM_NO_PAYLOAD) != 0 && len > 0) {
         return HALO_E_PAYLOAD_FORBIDDEN;
     }

@@ -13,7 +13,8 @@ static uint64_t after_ms(const struct halo_session *session, uint32_t timeout_ms
 
 static const struct fault *count_reply(struct halo_session *session)
 {
-    return ++session->replies_queued > LIMIT_QUEUED_REPLIES_HARD
+    session_count_reply(session);
+    return session->replies_queued > LIMIT_QUEUED_REPLIES_HARD
                ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "answers are not read")
                : NULL;
 }
@@ -430,13 +431,14 @@ void session_write_goaway(struct halo_session *session, uint32_t last_stream_id,
     if (frame == NULL) {
         return;
     }
+    last_stream_id = min_u32(last_stream_id, session->goaway_local_id); /* 6.8: it never grows */
     store_u32(frame + FRAME_HEADER_LEN, last_stream_id);
     store_u32(frame + FRAME_HEADER_LEN + 4, code);
     if (len > 8) {
         memcpy(frame + FRAME_HEADER_LEN + 8, debug_data, len - 8);
     }
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
-    session->goaway_local_id = min_u32(session->goaway_local_id, last_stream_id);
+    session->goaway_local_id = last_stream_id;
     session_wake(session);
 }
 
@@ -552,18 +554,6 @@ static uint64_t settings_deadline(const struct halo_session *session)
     return session->pending_first != NULL ? session->pending_first->deadline_ns : UINT64_MAX;
 }
 
-/* The stream that has waited longest for its window; UINT64_MAX when none or the limit is off. */
-static uint64_t stall_deadline(const struct halo_session *session)
-{
-    const struct halo_stream *stream;
-
-    if (session->timeouts.stall_ms == 0 || list_empty(&session->blocked)) {
-        return UINT64_MAX;
-    }
-    stream = HALO_CONTAINER((uintptr_t)session->blocked.next, struct halo_stream, queue);
-    return stream->blocked_since_ns + (uint64_t)session->timeouts.stall_ms * 1000000u;
-}
-
 uint64_t halo_session_next_timeout(const halo_session *session)
 {
     uint64_t next = session->preface_deadline_ns;
@@ -576,7 +566,7 @@ uint64_t halo_session_next_timeout(const halo_session *session)
     next = min_u64(next, session->goaway_deadline_ns);
     next = min_u64(next, session->drain_deadline_ns);
     next = min_u64(next, settings_deadline(session));
-    return min_u64(next, stall_deadline(session));
+    return min_u64(next, session_stall_deadline(session));
 }
 
 static void time_out(struct halo_session *session, uint32_t code, const char *reason)
@@ -589,17 +579,6 @@ static void time_out(struct halo_session *session, uint32_t code, const char *re
     };
 
     session_end(session, &error, true);
-}
-
-static void reset_stalled(struct halo_session *session)
-{
-    while (stall_deadline(session) <= session->now_ns) {
-        struct halo_stream *stream =
-            LIST_ITEM(session->blocked.next, struct halo_stream, queue);
-
-        stream_reset(stream, HALO_CANCEL, HALO_E_TIMEOUT, HALO_ORIGIN_LIBRARY,
-                     "the peer gave no window");
-    }
 }
 
 void halo_session_tick(halo_session *session, uint64_t now_ns)
@@ -628,5 +607,5 @@ void halo_session_tick(halo_session *session, uint64_t now_ns)
         session->goaway_sent_final = true;
         session_end_if_drained(session);
     }
-    reset_stalled(session);
+    session_reset_stalled(session);
 }

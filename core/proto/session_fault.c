@@ -17,7 +17,7 @@ void session_write_reset(struct halo_session *session, uint32_t stream_id, uint3
     }
     store_u32(frame + FRAME_HEADER_LEN, code);
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + 4);
-    session->replies_queued++;
+    session_count_reply(session);
     reset_memory_add(&session->resets_sent, session->env->memory, stream_id);
 }
 
@@ -203,6 +203,10 @@ void session_end(struct halo_session *session, const struct halo_error *error, b
 
         next = link->next;
         if ((stream->flags & STREAM_CLOSED) != 0) {
+            if (stream->held != NULL) { /* paused for good: its end is told now */
+                stream_drop_held(stream);
+                stream_note(stream, NOTE_CLOSED);
+            }
             continue;
         }
         if (stream_error.status == 0) {
@@ -225,7 +229,8 @@ void session_out_of_memory(struct halo_session *session)
         .reason = "out of memory",
     };
 
-    session_end(session, &error, true);
+    /* Output that failed ends within a frame: what followed would be taken for its payload. */
+    session_end(session, &error, !session->output.failed);
 }
 
 void session_end_if_drained(struct halo_session *session)

@@ -18,17 +18,17 @@ bool session_is_local_id(const struct halo_session *session, uint32_t stream_id)
 enum stream_lookup session_lookup(const struct halo_session *session, uint32_t stream_id,
                                   struct halo_stream **stream)
 {
+    bool local = session_is_local_id(session, stream_id);
+
+    *stream = NULL;
+    if (local ? stream_id >= session->next_local_id : stream_id > session->last_remote_id) {
+        return LOOKUP_IDLE;
+    }
     *stream = stream_store_find(&session->store, stream_id);
     if (HALO_LIKELY(*stream != NULL)) {
         return LOOKUP_FOUND;
     }
-    if (session_is_local_id(session, stream_id)) {
-        if (stream_id >= session->next_local_id) {
-            return LOOKUP_IDLE;
-        }
-    } else if (stream_id > session->last_remote_id) {
-        return LOOKUP_IDLE;
-    } else if (stream_id > session->goaway_local_id) {
+    if (!local && stream_id > session->goaway_local_id) {
         return LOOKUP_RESET; /* RFC 9113 6.8: what is above our GOAWAY is ignored */
     }
     return reset_memory_has(&session->resets_sent, stream_id) ? LOOKUP_RESET : LOOKUP_CLOSED;

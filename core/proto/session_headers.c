@@ -42,6 +42,9 @@ static int take_parts(struct block_parts *parts, const halo_headers *headers, ha
         parts->prepared_identity = header_set_identity(headers->set);
         parts->prepared_bound = header_set_bound(headers->set);
     }
+    if (headers->count == 0) {
+        return 0;
+    }
     if (headers->count > CHECKED_MAX) {
         checked = NULL;
     }
@@ -408,11 +411,13 @@ static int request_pseudo(const struct halo_session *session, const struct halo_
     halo_bytes https = HALO_LIT("https");
     halo_bytes slash = HALO_LIT("/");
     halo_bytes connect = HALO_LIT("CONNECT");
+    halo_bytes some_host = HALO_LIT("x");
     halo_bytes method = request->method.len > 0 ? request->method : get;
     bool is_connect = halo_bytes_equal(method, connect) != 0;
     bool extended = request->protocol.len > 0;
     struct message_limits limits = {.fields = 8, .extended_connect = true};
     struct message message;
+    size_t checked;
 
     *count = 0;
     add_pseudo(fields, count, HALO_NAME_METHOD, method);
@@ -437,8 +442,11 @@ static int request_pseudo(const struct halo_session *session, const struct halo_
         }
         add_pseudo(fields, count, HALO_NAME_PROTOCOL, request->protocol);
     }
-    if (request->authority.len > 0 &&
-        message_check_request(fields, *count, &limits, &message) != NULL) {
+    checked = *count;
+    if (request->authority.len == 0) {
+        add_pseudo(fields, &checked, HALO_NAME_AUTHORITY, some_host); /* one may be in a host field */
+    }
+    if (message_check_request(fields, checked, &limits, &message) != NULL) {
         return HALO_E_INVALID_HEADER_VALUE;
     }
     for (size_t i = 0; i < *count; i++) {
@@ -524,7 +532,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     made->user_data = user_data;
     made->flags |= (head ? STREAM_HEAD : 0) |
                    (pseudo[0].value.len == 7 && parts.pseudo_count == 2 ? STREAM_CONNECT : 0) |
-                   ((flags & HALO_WAIT_FOR_TRAILERS) != 0 ? STREAM_WAIT_TRAILERS : 0);
+                   ((flags & HALO_WAIT_FOR_TRAILERS) != 0 && !end ? STREAM_WAIT_TRAILERS : 0);
     if (session->waiting_count > 0 || session->open_local >= session->remote.max_concurrent_streams) {
         status = queue_request(made, &parts, end);
     } else {
@@ -556,6 +564,9 @@ static void start_waiting(struct halo_session *session, struct halo_stream *stre
         session_out_of_memory(session);
     } else {
         stream_note(stream, NOTE_READY);
+        if (trailers && stream->write_first == NULL && stream->source.read == NULL) {
+            stream_write_trailers(stream);
+        }
         stream_schedule(stream);
     }
     memory_free(session->env->memory, fields);

@@ -31,12 +31,33 @@ static bool has_end_only(const struct halo_stream *stream)
            (stream->flags & STREAM_END_QUEUED) != 0 && stream->send_half == HALF_BODY;
 }
 
-static void put_in(struct halo_stream *stream, struct list_link *list, bool blocked)
+/* The list of blocked streams is in the order of their waits: first who has waited longest. */
+static void put_in_blocked(struct halo_stream *stream)
 {
+    struct halo_session *session = stream->session;
+    struct list_link *place = session->blocked.next;
+
+    stall_begin(&stream->stall, session->now_ns, stream->octets_sent);
+    if (stream->stall.since_ns == session->now_ns) {
+        place = &session->blocked;
+    }
+    while (place != &session->blocked &&
+           LIST_ITEM(place, struct halo_stream, queue)->stall.since_ns <= stream->stall.since_ns) {
+        place = place->next;
+    }
     list_remove(&stream->queue);
-    list_push_back(list, &stream->queue);
+    list_insert_before(place, &stream->queue);
+    stream->flags |= STREAM_BLOCKED;
+}
+
+static void put_in_ready(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+
+    list_remove(&stream->queue);
+    list_push_back(&session->ready[stream->urgency], &stream->queue);
+    session->ready_mask |= (uint8_t)(1u << stream->urgency);
     stream->flags &= ~(uint32_t)STREAM_BLOCKED;
-    stream->flags |= blocked ? STREAM_BLOCKED : 0;
 }
 
 void stream_schedule(struct halo_stream *stream)
@@ -52,14 +73,15 @@ void stream_schedule(struct halo_stream *stream)
     }
     if (has_data(stream) && stream_send_window(stream) <= 0) {
         if (!blocked) {
-            stream->blocked_since_ns = session->now_ns;
-            put_in(stream, &session->blocked, true);
+            put_in_blocked(stream);
         }
         return;
     }
     if (blocked || !list_linked(&stream->queue)) {
-        put_in(stream, &session->ready[stream->urgency], false);
-        session->ready_mask |= (uint8_t)(1u << stream->urgency);
+        put_in_ready(stream);
+        if (session->send_window <= 0) {
+            stall_begin(&session->stall, session->now_ns, session->data_sent);
+        }
         session_wake(session);
     }
 }
@@ -103,6 +125,7 @@ static void count_data(struct halo_stream *stream, uint32_t len)
 
     stream->send_credit -= len;
     session->send_window -= len;
+    session->data_sent += len;
     stream->octets_sent += len;
     session->abuse.data_frames_sent++;
 }
@@ -263,17 +286,17 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
                      "the body could not be read");
         return;
     }
+    end = at_end != 0 && stream->buffered == 0 &&
+          (stream->flags & (STREAM_TRAILERS_QUEUED | STREAM_WAIT_TRAILERS)) == 0;
+    if (len > 0 || end) {
+        frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+        frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+        count_data(stream, (uint32_t)len);
+        stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
+    }
     if (at_end != 0) {
-        stream_finish_source(stream);
+        stream_finish_source(stream); /* last: its done() may call us, and write */
     }
-    end = ends_with(stream, 0);
-    if (len == 0 && !end) {
-        return;
-    }
-    frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
-    frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
-    count_data(stream, (uint32_t)len);
-    stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
 }
 
 /* The stream's queue ran empty, or its window did: where does it stand now? */
@@ -298,11 +321,12 @@ static void after_emit(struct halo_stream *stream)
             list_remove(&stream->queue);
             stream_schedule(stream);
         } else if ((stream->flags & STREAM_INCREMENTAL) != 0) {
-            put_in(stream, &session->ready[stream->urgency], false);
+            put_in_ready(stream);
         }
         return;
     }
     list_remove(&stream->queue);
+    stream->stall.since_ns = 0; /* it waits for the application now */
     if (stream->write_first != NULL || stream->source.read != NULL) {
         return; /* the source is idle */
     }
@@ -325,6 +349,10 @@ static bool emit(struct halo_stream *stream)
         if ((stream->flags & STREAM_WAIT_TRAILERS) == 0 && !stream_write_now(stream, "", 0, true)) {
             return false;
         }
+    } else if (stream_send_window(stream) <= 0) {
+        list_remove(&stream->queue); /* SETTINGS took the window back: not even an empty frame */
+        stream_schedule(stream);
+        return true;
     } else if (session->send_window <= 0) {
         return false;
     } else if (stream->write_first != NULL) {
@@ -349,6 +377,79 @@ static void build(struct halo_session *session, size_t limit)
             break;
         }
     }
+    if (next_ready(session) == NULL) {
+        session->stall.since_ns = 0;
+    } else if (session->send_window <= 0) {
+        stall_begin(&session->stall, session->now_ns, session->data_sent);
+    }
+}
+
+/* ---- peers that give no window ---------------------------------------------------------------------------------- */
+
+static uint64_t stall_end(const struct halo_session *session, const struct stall *stall)
+{
+    return stall->since_ns + (uint64_t)session->timeouts.stall_ms * 1000000u;
+}
+
+uint64_t session_stall_deadline(const struct halo_session *session)
+{
+    uint64_t deadline = UINT64_MAX;
+
+    if (session->timeouts.stall_ms == 0) {
+        return deadline;
+    }
+    if (session->stall.since_ns != 0 && session->send_window <= 0) {
+        deadline = stall_end(session, &session->stall);
+    }
+    if (!list_empty(&session->blocked)) {
+        const struct halo_stream *stream =
+            HALO_CONTAINER((uintptr_t)session->blocked.next, struct halo_stream, queue);
+
+        deadline = min_u64(deadline, stall_end(session, &stream->stall));
+    }
+    return deadline;
+}
+
+static void reset_stalled(struct halo_stream *stream)
+{
+    stream_reset(stream, HALO_CANCEL, HALO_E_TIMEOUT, HALO_ORIGIN_LIBRARY,
+                 "the peer gave no window");
+}
+
+/* All that waited for the window of the connection. */
+static void reset_ready(struct halo_session *session)
+{
+    struct list_link ready;
+    struct list_link *link;
+
+    session->stall.since_ns = 0;
+    list_init(&ready);
+    for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
+        list_append_all(&ready, &session->ready[i]);
+    }
+    while ((link = list_pop_front(&ready)) != NULL) {
+        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, queue);
+
+        if (has_data(stream)) {
+            reset_stalled(stream);
+        } else {
+            put_in_ready(stream);
+        }
+    }
+}
+
+void session_reset_stalled(struct halo_session *session)
+{
+    if (session_stall_deadline(session) > session->now_ns) {
+        return;
+    }
+    if (session->stall.since_ns != 0 && session->send_window <= 0 &&
+        stall_end(session, &session->stall) <= session->now_ns) {
+        reset_ready(session);
+    }
+    while (session_stall_deadline(session) <= session->now_ns) {
+        reset_stalled(LIST_ITEM(session->blocked.next, struct halo_stream, queue));
+    }
 }
 
 /* ---- the door ------------------------------------------------------------------------------------------------- */
@@ -366,10 +467,11 @@ int halo_session_pull(halo_session *session, struct iovec *iov, int max, size_t 
 
 void halo_session_sent(halo_session *session, size_t len)
 {
-    output_sent(&session->output, len);
-    if (session->output.len == 0) {
+    session->octets_sent += len;
+    if (session->octets_sent >= session->replies_end) {
         session->replies_queued = 0;
     }
+    output_sent(&session->output, len);
 }
 
 int halo_session_wants_send(halo_session *session)

@@ -78,12 +78,8 @@ static void kept_release(struct halo_buffer *buffer)
         struct halo_stream *stream = stream_store_find(&kept->session->store, kept->stream_id);
 
         kept->session->kept_count--;
-        if (kept->session->manual_credit && stream != NULL) {
-            stream->unconsumed += kept->len;
-        } else {
-            session_credit(kept->session, stream, kept->len);
-            session_wake(kept->session);
-        }
+        session_credit(kept->session, stream, kept->len);
+        session_wake(kept->session);
     }
     halo_slice_release(&kept->inner);
     kept->allocator.release(kept, kept->allocator.ctx);
@@ -92,11 +88,12 @@ static void kept_release(struct halo_buffer *buffer)
 int halo_session_keep_data(halo_session *session, halo_slice *slice)
 {
     const halo_slice *input = &session->reader.slice;
-    bool copied = input->owner == NULL;
+    bool held = session->lent == LENT_HELD && session->lent_data != NULL;
+    bool copied = input->owner == NULL || held;
     const halo_allocator *allocator = &session->env->memory->allocator;
     struct kept_data *kept;
 
-    if (session->lent != LENT_DATA || session->credit_given) {
+    if ((session->lent != LENT_DATA && !held) || session->credit_given) {
         return HALO_E_WRONG_STATE;
     }
     kept = allocator->alloc(sizeof(*kept) + (copied ? session->lent_len : 0), allocator->ctx);
@@ -121,6 +118,10 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
         *slice = slice_of(&kept->buffer, session->lent_data, session->lent_len);
     }
     session->credit_given = true;
+    if (session->manual_credit) { /* consuming is the credit, whoever holds the octets */
+        session_done_with(session, session->lent_stream, kept->len);
+        kept->len = 0;
+    }
     return 0;
 }
 
@@ -212,6 +213,8 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
     }
     session->lent = LENT_HELD;
     session->lent_stream = stream;
+    session->lent_data = NULL;
+    session->credit_given = false;
     held->lent = true;
     if (held->first == NULL && held->trailers != NULL) {
         event->type = HALO_EVENT_TRAILERS;
@@ -224,6 +227,8 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
     event->type = HALO_EVENT_DATA;
     event->u.data.data = held->first != NULL ? held->first->data : (const uint8_t *)"";
     event->u.data.len = held->first != NULL ? held->first->used : 0;
+    session->lent_data = event->u.data.data;
+    session->lent_len = (uint32_t)event->u.data.len;
     if (held->first == held->last && held->end && held->trailers == NULL) {
         event->flags = HALO_END_STREAM;
     }
@@ -236,16 +241,26 @@ __attribute__((noinline, cold)) static void drop_held(struct halo_stream *stream
     struct held_data *held = stream->held;
 
     if (held != NULL) {
-        while (held->first != NULL) {
-            struct chunk *chunk = held->first;
+        /* What the application was handed stays until it is settled. */
+        struct chunk **from = held->lent && held->first != NULL ? &held->first->next : &held->first;
+        bool trailers_lent = held->lent && held->first == NULL;
 
-            held->first = chunk->next;
+        while (*from != NULL) {
+            struct chunk *chunk = *from;
+
+            *from = chunk->next;
             session_credit(session, NULL, chunk->used);
             chunk_unref(session->env->memory, chunk);
         }
-        memory_free(session->env->memory, held->trailers);
-        memory_free(session->env->memory, held);
-        stream->held = NULL;
+        held->last = held->first;
+        if (!trailers_lent) {
+            memory_free(session->env->memory, held->trailers);
+            held->trailers = NULL;
+        }
+        if (!held->lent) {
+            memory_free(session->env->memory, held);
+            stream->held = NULL;
+        }
     }
     if (stream->unconsumed > 0) {
         session_credit(session, NULL, stream->unconsumed);
@@ -267,7 +282,7 @@ void stream_settle_held(struct halo_stream *stream)
     struct held_data *held = stream->held;
 
     if (held == NULL || !held->lent) {
-        return; /* the stream was reset by the handler */
+        return;
     }
     held->lent = false;
     if (held->first != NULL) {
@@ -275,7 +290,9 @@ void stream_settle_held(struct halo_stream *stream)
 
         held->first = chunk->next;
         held->last = held->first == NULL ? NULL : held->last;
-        session_done_with(session, stream, chunk->used);
+        if (!session->credit_given) {
+            session_done_with(session, stream, chunk->used);
+        }
         chunk_unref(session->env->memory, chunk);
         if (held->first != NULL || held->trailers != NULL) {
             stream_note(stream, NOTE_HELD);

@@ -15,7 +15,8 @@ int halo_session_recv(halo_session *session, const void *data, size_t len, uint6
 {
     struct reader *reader = &session->reader;
 
-    if (reader->at != reader->end) {
+    /* The last event may point into what would be let go of here. */
+    if (reader->at != reader->end || session->lent != LENT_NOTHING) {
         return HALO_E_WRONG_STATE;
     }
     halo_slice_release(&reader->slice);
@@ -103,19 +104,29 @@ static const struct fault *check_order(const struct halo_session *session,
     return NULL;
 }
 
+/* Frames that may have to be gathered are bounded, also when they happen to come whole. */
+static const struct fault *check_payload_len(const struct halo_session *session,
+                                             const struct frame *frame)
+{
+    /* Pad length, padding and priority of HEADERS are not part of its block (6.2). */
+    const uint32_t around_block = 1 + 255 + 5;
+
+    if (frame->type != FRAME_HEADERS && frame->type != FRAME_CONTINUATION) {
+        return frame->len > LIMIT_CONTROL_PAYLOAD
+                   ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "control frame too long")
+                   : NULL;
+    }
+    return frame->len > (uint64_t)session->limits.header_block + around_block
+               ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long")
+               : NULL;
+}
+
 /* Gathers a payload that is not whole in the input. */
 static const struct fault *begin_payload(struct halo_session *session)
 {
     struct reader *reader = &session->reader;
     const struct frame *frame = &reader->frame;
 
-    if (frame->type != FRAME_HEADERS && frame->type != FRAME_CONTINUATION &&
-        frame->type != FRAME_PUSH_PROMISE && frame->len > LIMIT_CONTROL_PAYLOAD) {
-        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "control frame too long");
-    }
-    if (frame->len > session->limits.header_block) {
-        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
-    }
     reader->payload = memory_alloc(session->env->memory, frame->len);
     if (reader->payload == NULL) {
         return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
@@ -192,6 +203,7 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
     if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT)) {
         return ignore_frame(session);
     }
+    FAULT_TRY(check_payload_len(session, &reader->frame));
     if (HALO_LIKELY(at_hand >= reader->frame.len)) {
         const uint8_t *payload = reader->at;
 
@@ -327,7 +339,7 @@ static void keep_list(struct halo_session *session, struct halo_stream *stream)
 {
     const struct hpack_list *list = &session->env->list;
 
-    if ((stream->flags & STREAM_CLOSED) != 0 || stream->headers != NULL) {
+    if (stream->headers != NULL) {
         return;
     }
     stream->headers = kept_list_new(session->env->memory, list->fields, list->count);
@@ -346,8 +358,10 @@ static void settle(struct halo_session *session)
     session->lent_stream = NULL;
     switch (lent) {
     case LENT_LIST:
-        keep_list(session, stream);
-        stream_close_if_done(stream);
+        if ((stream->flags & STREAM_CLOSED) == 0) { /* not answered at once */
+            keep_list(session, stream);
+            stream_close_if_done(stream);
+        }
         break;
     case LENT_PASSING_LIST:
         stream_close_if_done(stream);
@@ -435,6 +449,8 @@ int halo_session_poll(halo_session *session, struct halo_event *event)
             if (take_note(session, event)) {
                 return 1;
             }
+            event->stream_id = 0;
+            event->stream = NULL;
             continue;
         }
         if (HALO_UNLIKELY(session->output.failed)) {

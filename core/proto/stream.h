@@ -106,7 +106,7 @@ struct halo_stream {
 
     uint64_t octets_sent;
     uint64_t octets_received;
-    uint64_t blocked_since_ns;
+    struct stall stall; /* of its window */
 
     struct halo_source source; /* read == NULL: none */
     struct kept_list *headers;      /* copy of the opening list (or the response's) */

@@ -47,7 +47,7 @@ static void check_credit(struct fake_peer *peer)
     const struct receive_window *window = &session->receive;
     const struct list_link *link;
 
-    if (session->state >= SESSION_ENDING || peer->keep_closed) {
+    if (session->state >= SESSION_ENDING || peer->after_free != NULL) {
         return;
     }
     assert_int_equal(peer->connection_window, window->available);
@@ -69,6 +69,10 @@ static void peer_stop(struct fake_peer *peer)
     skip_log(peer);
     check_credit(peer);
     halo_session_free(peer->session);
+    if (peer->after_free != NULL) {
+        peer->after_free(peer);
+        peer->after_free = NULL;
+    }
     assert_int_equal(peer->memory.live, 0);
     free(hpack_table_memory(&peer->decoder.table));
     wire_octets(&peer->all_events, peer->log.data, peer->log.len);

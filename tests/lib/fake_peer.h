@@ -67,7 +67,8 @@ struct fake_peer {
     void (*app)(struct fake_peer *peer, const struct halo_event *event);
     void *ctx;
     int counter; /* for the scenario's use */
-    bool keep_closed; /* the scenario ends with credit outstanding on purpose */
+    /* Called when the session was freed and before memory is counted; credit may be outstanding then. */
+    void (*after_free)(struct fake_peer *peer);
 
     /* DATA pieces of one stream, not yet written to the log. */
     struct {

@@ -224,7 +224,7 @@ static void writable_after_the_low_water_mark(struct fake_peer *peer)
     peer_go(peer);
     expect_log(peer, "");
     put_window_update(&peer->in, 0, 200000);
-    put_window_update(&peer->in, 1, 34465);
+    put_window_update(&peer->in, 1, 34464);
     peer_go(peer);
     expect_log(peer, ""); /* 65536 left, one more than below the mark */
     assert_int_equal(halo_stream_buffered(stream), 65536);

@@ -196,6 +196,7 @@ static void upload(struct fake_peer *peer, uint32_t id, size_t len)
 
         put_data(&peer->in, id, 0, part);
         peer_go(peer);
+        skip_output(peer);
         len -= part;
     }
 }

@@ -69,6 +69,31 @@ static void clients_without_tls(void **state)
     check_first_flight("\1\2\3\4\5\6", 6, HALO_E_TLS, "does not speak TLS", 10);
 }
 
+static void servers_without_tls(void **state)
+{
+    static const struct {
+        const char *octets;
+        const char *text;
+    } cases[] = {
+        { "HTTP/1.1 400 Bad Request\r\n\r\n", "the server speaks HTTP/1 without TLS on this port" },
+        { "SSH-2.0-server\r\n", "the server does not speak TLS on this port" },
+        { "\1\1\1\4\1\1\1\1\1", "the server does not speak TLS on this port" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
+        for (size_t cut = 0; cut < 3; cut++) {
+            struct pair pair;
+
+            pair_init(&pair, NULL, client, "localhost");
+            pair.cut = cut;
+            end_feed(&pair, &pair.client, cases[i].octets, strlen(cases[i].octets));
+            end_expect_failure(&pair.client, HALO_E_TLS, cases[i].text);
+            pair_free(&pair);
+        }
+    }
+}
+
 /* Finds octets in a hello; they must occur once. */
 static size_t find(const uint8_t *hello, size_t len, const char *octets, size_t count)
 {
@@ -432,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_without_tls),
+        cmocka_unit_test(servers_without_tls),
         cmocka_unit_test(hellos_that_are_refused),
         cmocka_unit_test(client_without_alpn),
         cmocka_unit_test(waiting_costs_little),

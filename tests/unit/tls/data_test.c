@@ -449,8 +449,8 @@ static void large_records_are_built_in_place(void **state)
     tls_heap_read(&before);
     end_write(&pair.server, octets, 65536 + 16384 * 4);
     tls_heap_read(&after);
-    if (after.mallocs > 0) {
-        /* Only where wolfSSL's allocator is ours. */
+    if (after.mallocs > 0 && library_is_recent()) {
+        /* Only where wolfSSL's allocator is ours, and in the release that is known to do it. */
         assert_int_equal(after.in_place - before.in_place, 20);
     }
     pair_run(&pair);

@@ -1,0 +1,63 @@
+#include "server/serve_signals.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static void set_of(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+}
+
+void serve_signals_block(void)
+{
+    sigset_t set;
+
+    set_of(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    /* A reader of the log or of standard output that goes away is no reason to stop serving. */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void *wait_for_signals(void *ctx)
+{
+    struct serve_signals *signals = ctx;
+    sigset_t set;
+    int count = 0;
+
+    set_of(&set);
+    for (;;) {
+        int number;
+
+        if (sigwait(&set, &number) != 0) {
+            continue;
+        }
+        if (__atomic_load_n(&signals->ending, __ATOMIC_ACQUIRE) != 0) {
+            return NULL;
+        }
+        count++;
+        if (count == 1) {
+            halo_server_close(signals->server);
+        } else if (count == 2) {
+            __atomic_store_n(&signals->forced, 1, __ATOMIC_RELEASE);
+            halo_server_destroy(signals->server);
+        } else {
+            _exit(1);
+        }
+    }
+}
+
+bool serve_signals_start(struct serve_signals *signals, halo_server *server)
+{
+    *signals = (struct serve_signals){ .server = server };
+    return pthread_create(&signals->thread, NULL, wait_for_signals, signals) == 0;
+}
+
+bool serve_signals_stop(struct serve_signals *signals)
+{
+    __atomic_store_n(&signals->ending, 1, __ATOMIC_RELEASE);
+    pthread_kill(signals->thread, SIGTERM); /* to this thread alone */
+    pthread_join(signals->thread, NULL);
+    return __atomic_load_n(&signals->forced, __ATOMIC_ACQUIRE) != 0;
+}
