@@ -1,11 +1,13 @@
 /*
  * halo-get: fetches URLs over HTTP/2. See get.h for its parts, and HELP in get_options.c for what it does.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/get.h"
 
@@ -188,11 +190,25 @@ static int fetch(struct get *get)
     return status;
 }
 
+/* A closed stdout must not become the number of a socket: writes to these places fail. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDONLY);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct get get = { 0 };
     int status;
 
+    fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error with a message */
     status = get_options_read(&get.options, argc, argv);
     if (status < 0) {

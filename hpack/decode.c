@@ -70,14 +70,15 @@ static inline void emit_entry(halo_header *field, const struct hpack_entry *entr
 }
 
 /* Decodes fields of one octet each as long as nothing can go wrong with them. Returns where it
- * stopped: at anything else, at the end, or, when a limit is passed on the way, where it began. */
+ * stopped: at anything else, or at the end. NULL: not even the first one is simple, or a limit is
+ * passed on the way. */
 static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
                                                 struct hpack_list *list, const uint8_t *at,
                                                 const uint8_t *end)
 {
     const struct hpack_table *table = &decoder->table;
     if (HPACK_UNLIKELY(list->count >= list->easy_count || decoder->has_long_strings)) {
-        return at;
+        return NULL;
     }
     const uint8_t *start = at;
     size_t room = list->easy_count - list->count;
@@ -110,40 +111,13 @@ static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *deco
     }
     uint32_t count = (uint32_t)(at - start);
     uint64_t size = list->size + octets + (uint64_t)count * HPACK_ENTRY_OVERHEAD;
-    if (HPACK_UNLIKELY(size > list->easy_size)) {
-        return start;
+    if (HPACK_UNLIKELY(count == 0 || size > list->easy_size)) {
+        return NULL;
     }
     list->count += count;
     list->total += count;
     list->size = size;
     return at;
-}
-
-/* One dynamic field of one octet when table fields must be copied. Returns as above. */
-static inline const uint8_t *decode_pinned_field(const struct hpack_decoder *decoder,
-                                                 struct hpack_list *list, const uint8_t *at)
-{
-    uint32_t index = *at - (uint32_t)HPACK_INDEXED;
-    uint32_t age = index - HPACK_DYNAMIC_FIRST;
-    if (age >= min_u32(decoder->table.count, DYNAMIC_SHORT) || list->count >= list->easy_count ||
-        decoder->has_long_strings) {
-        return at;
-    }
-    const struct hpack_entry *entry = hpack_table_entry(&decoder->table, age);
-    uint64_t size = list->size + hpack_entry_size(entry);
-    if (size > list->easy_size) {
-        return at;
-    }
-    halo_header *field = &list->fields[list->count];
-    emit_entry(field, entry);
-    field->value.data = hpack_decode_save(decoder, list, entry->value, entry->value_len);
-    if (hpack_entry_stores_name(entry)) {
-        field->name.data = hpack_decode_save(decoder, list, entry->name, entry->name_len);
-    }
-    list->count++;
-    list->total++;
-    list->size = size;
-    return at + 1;
 }
 
 /* ---- literal fields (RFC 7541 section 6.2) ----------------------------------------------- */
@@ -200,9 +174,15 @@ struct field {
 static inline bool take_indexed_name(const struct hpack_decoder *decoder, uint32_t index,
                                      struct field *field)
 {
-    const struct hpack_entry *entry = hpack_decode_find(decoder, index);
-    if (HPACK_UNLIKELY(entry == NULL)) {
-        return false;
+    const struct hpack_entry *entry;
+    if (index <= HPACK_STATIC_COUNT) {
+        entry = &hpack_static_entries[index];
+    } else {
+        uint32_t age = index - HPACK_DYNAMIC_FIRST;
+        if (HPACK_UNLIKELY(age >= decoder->table.count || decoder->is_pinned)) {
+            return false;
+        }
+        entry = hpack_table_entry(&decoder->table, age);
     }
     field->name = entry->name;
     field->name_len = entry->name_len;
@@ -321,22 +301,25 @@ static inline const uint8_t *decode_strings(const struct hpack_decoder *decoder,
     return HPACK_LIKELY(is_good && take_value(list, scratch, &value, field)) ? at : NULL;
 }
 
-/* Returns the end of the field, or where it began: not simple. */
+/* A literal field. Returns its end, or NULL: not simple. */
 static inline const uint8_t *decode_short_literal(struct hpack_decoder *decoder,
                                                   struct hpack_list *list, const uint8_t *at,
                                                   const uint8_t *end)
 {
     uint32_t first = *at;
-    bool is_inserted = (first & HPACK_INCREMENTAL) != 0;
-    uint32_t name_index_max = is_inserted ? HPACK_INCREMENTAL - 1 : HPACK_NEVER_INDEXED - 1;
-    uint32_t name_index = first & name_index_max;
-    const uint8_t *strings = at + 1;
-    if (HPACK_UNLIKELY(list->count >= list->easy_count)) {
-        return at;
+    uint32_t name_index = first - HPACK_INCREMENTAL;
+    uint32_t name_index_max = HPACK_INCREMENTAL - 1;
+    if (first < HPACK_INCREMENTAL) {
+        name_index_max = HPACK_NEVER_INDEXED - 1;
+        name_index = first & name_index_max;
     }
-    if (name_index == name_index_max) {
+    if (HPACK_UNLIKELY(list->count >= list->easy_count || !hpack_is_field(*at))) {
+        return NULL;
+    }
+    const uint8_t *strings = at + 1;
+    if (HPACK_UNLIKELY(name_index == name_index_max)) {
         if (strings == end || *strings >= 0x80) {
-            return at;
+            return NULL;
         }
         name_index += *strings++;
     }
@@ -345,26 +328,22 @@ static inline const uint8_t *decode_short_literal(struct hpack_decoder *decoder,
     const uint8_t *stopped =
         decode_strings(decoder, list, strings, end, name_index, &scratch, &field);
     if (HPACK_UNLIKELY(stopped == NULL)) {
-        return at;
+        return NULL;
     }
     uint64_t octets = (uint64_t)field.name_len + field.value_len;
     uint64_t size = list->size + octets + HPACK_ENTRY_OVERHEAD;
     if (HPACK_UNLIKELY(size > list->easy_size || octets > list->string_max)) {
-        return at;
+        return NULL;
     }
-    if (is_inserted) {
-        const char *name = insert_field(decoder, list, scratch, &field);
-        if (HPACK_UNLIKELY(name == NULL)) {
-            return at;
+    if (first >= HPACK_INCREMENTAL) {
+        field.name = insert_field(decoder, list, scratch, &field);
+        if (HPACK_UNLIKELY(field.name == NULL)) {
+            return NULL;
         }
-        field.name = name;
-    } else if ((first & HPACK_NEVER_INDEXED) != 0) {
+    } else if (first >= HPACK_NEVER_INDEXED) {
         field.flags |= HALO_HEADER_NEVER_INDEX;
     }
     list->scratch_len = (size_t)(scratch - list->scratch);
-    if (HPACK_UNLIKELY(decoder->is_pinned)) {
-        field.name = hpack_decode_save(decoder, list, field.name, field.name_len);
-    }
     list->fields[list->count] = (halo_header){
         .name = { field.name, field.name_len },
         .value = { field.value, field.value_len },
@@ -385,16 +364,10 @@ static inline const uint8_t *decode_simple_fields(struct hpack_decoder *decoder,
                                                   const uint8_t *end)
 {
     while (at < end) {
-        const uint8_t *stopped = at;
-        if ((*at & HPACK_INDEXED) != 0) {
-            stopped = decode_indexed_run(decoder, list, at, end);
-            if (HPACK_UNLIKELY(stopped == at) && decoder->is_pinned) {
-                stopped = decode_pinned_field(decoder, list, at);
-            }
-        } else if (HPACK_LIKELY(hpack_is_field(*at))) {
-            stopped = decode_short_literal(decoder, list, at, end);
-        }
-        if (HPACK_UNLIKELY(stopped == at)) {
+        const uint8_t *stopped = *at >= HPACK_INDEXED
+                                     ? decode_indexed_run(decoder, list, at, end)
+                                     : decode_short_literal(decoder, list, at, end);
+        if (HPACK_UNLIKELY(stopped == NULL)) {
             break;
         }
         at = stopped;

@@ -40,6 +40,8 @@ enum {
     /* The longest string whose length takes one octet, coded or not. */
     STRING_SHORT_MAX = 126,
     STRING_HUFFMAN_MIN = 3, /* shorter ones cannot become shorter */
+    /* Dynamic entries whose index is one octet long. */
+    SHORT_AGES = (1 << INDEXED_BITS) - 1 - HPACK_DYNAMIC_FIRST,
 };
 
 static void forget_prepared(struct hpack_encoder *encoder)
@@ -212,17 +214,6 @@ static bool insert_field(struct hpack_encoder *encoder, const halo_header *field
     return true;
 }
 
-/* The index of an entry with this name, or 0. */
-static uint32_t find_name(const struct hpack_encoder *encoder, const halo_header *field,
-                          uint32_t token, uint32_t name_hash)
-{
-    if (hpack_names[token].static_index != 0) {
-        return hpack_names[token].static_index;
-    }
-    uint32_t age = hpack_index_find_name(&encoder->table, token, name_hash, field->name);
-    return age != HPACK_AGE_NONE ? HPACK_DYNAMIC_FIRST + age : 0;
-}
-
 static uint8_t *encode_literal(uint8_t *out, unsigned kind, unsigned prefix_bits,
                                uint32_t name_index, const halo_header *field)
 {
@@ -233,58 +224,95 @@ static uint8_t *encode_literal(uint8_t *out, unsigned kind, unsigned prefix_bits
     return encode_string(out, field->value);
 }
 
-/* A field that is not simply the newest one of its name. */
-static uint8_t *encode_other(struct hpack_encoder *encoder, uint8_t *out, const halo_header *field,
-                             uint32_t token, uint32_t name_hash)
+/* The hash of the name and the place that it has in the index. */
+struct name_key {
+    uint32_t hash;
+    uint32_t place;
+};
+
+/* A field that is not in the dynamic table, or must not be. `hash` is 0 when it need not be. */
+static __attribute__((noinline)) uint8_t *encode_new(struct hpack_encoder *encoder, uint8_t *out,
+                                                     const halo_header *field, uint32_t token,
+                                                     struct name_key key, uint32_t hash)
 {
-    uint8_t policy = hpack_names[token].policy;
-    uint32_t name_index = find_name(encoder, field, token, name_hash);
-    if (is_secret(field, policy)) {
+    const struct hpack_name *known = &hpack_names[token];
+    uint32_t name_index = known->static_index;
+    if (name_index == 0) {
+        uint32_t age = hpack_index_find_name(&encoder->table, token, key.place, field->name);
+        name_index = age != HPACK_AGE_NONE ? HPACK_DYNAMIC_FIRST + age : 0;
+    }
+    if (is_secret(field, known->policy)) {
         return encode_literal(out, NEVER_INDEXED, LITERAL_BITS, name_index, field);
     }
-    if ((field->flags & HALO_HEADER_NO_INDEX) != 0) {
-        return encode_literal(out, NOT_INDEXED, LITERAL_BITS, name_index, field);
-    }
-    if (field->value.len == 0 && hpack_names[token].static_index != 0 &&
-        hpack_names[token].static_values == 0) {
-        return encode_index(out, name_index); /* most static entries have an empty value */
-    }
-    uint32_t hash = field->hash != 0 ? field->hash : hpack_field_hash_from(name_hash, field->value);
-    uint32_t age =
-        hpack_index_find_field(&encoder->table, token, hash, field->name, field->value);
-    if (age != HPACK_AGE_NONE) {
-        return encode_index(out, HPACK_DYNAMIC_FIRST + age);
-    }
-    uint64_t size = (uint64_t)field->name.len + field->value.len + HPACK_ENTRY_OVERHEAD;
-    if (is_worth_a_place(encoder, token, hash, name_index != 0, size) &&
-        insert_field(encoder, field, token, hash, (uint32_t)size)) {
-        return encode_literal(out, INCREMENTAL, INCREMENTAL_BITS, name_index, field);
+    if (hash != 0) {
+        if (field->value.len == 0 && known->static_index != 0 && known->static_values == 0) {
+            return encode_index(out, name_index); /* most static entries have an empty value */
+        }
+        uint64_t size = (uint64_t)field->name.len + field->value.len + HPACK_ENTRY_OVERHEAD;
+        if (is_worth_a_place(encoder, token, hash, name_index != 0, size) &&
+            insert_field(encoder, field, token, hash, (uint32_t)size)) {
+            return encode_literal(out, INCREMENTAL, INCREMENTAL_BITS, name_index, field);
+        }
     }
     return encode_literal(out, NOT_INDEXED, LITERAL_BITS, name_index, field);
+}
+
+/* A field that is not simply the newest one of its name. */
+static __attribute__((noinline)) uint8_t *encode_other(struct hpack_encoder *encoder, uint8_t *out,
+                                                       const halo_header *field, uint32_t token,
+                                                       struct name_key key)
+{
+    uint32_t hash = 0;
+    if ((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) == 0) {
+        hash = field->hash != 0 ? field->hash : hpack_field_hash_from(key.hash, field->value);
+        uint32_t age =
+            hpack_index_find_field(&encoder->table, token, hash, field->name, field->value);
+        if (age != HPACK_AGE_NONE) {
+            return encode_index(out, HPACK_DYNAMIC_FIRST + age);
+        }
+    }
+    return encode_new(encoder, out, field, token, key, hash);
+}
+
+/* The index of a static entry with this name and one of the few values that these have, or 0. */
+static inline uint32_t find_static_value(const struct hpack_name *known, halo_bytes value)
+{
+    for (uint32_t i = 0; i < known->static_values; i++) {
+        if (hpack_index_is_value(&hpack_static_entries[known->static_index + i], value)) {
+            return known->static_index + i;
+        }
+    }
+    return 0;
 }
 
 static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
                                     const halo_header *field)
 {
-    uint32_t token = field->token != 0 ? field->token : halo_name_token(field->name);
+    uint32_t token = field->token;
+    if (token == HALO_NAME_UNKNOWN) {
+        token = hpack_name_token(field->name.data, field->name.len);
+    }
     HPACK_ASSERT(token < HALO_NAME_COUNT);
     const struct hpack_name *known = &hpack_names[token];
-    uint32_t name_hash =
-        token != 0 ? known->hash : hpack_name_hash(field->name.data, field->name.len);
+    struct name_key key = { known->hash, known->place };
+    if (token == HALO_NAME_UNKNOWN) {
+        key.place = key.hash = hpack_name_hash(field->name.data, field->name.len);
+    }
     if ((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) == 0) {
-        for (uint32_t i = 0; i < known->static_values; i++) {
-            if (hpack_index_is_value(&hpack_static_entries[known->static_index + i],
-                                     field->value)) {
-                return encode_index(out, known->static_index + i);
+        uint32_t index = find_static_value(known, field->value);
+        if (index == 0) {
+            uint32_t age = hpack_index_find_name(&encoder->table, token, key.place, field->name);
+            if (age < SHORT_AGES &&
+                hpack_index_is_value(hpack_table_entry(&encoder->table, age), field->value)) {
+                index = HPACK_DYNAMIC_FIRST + age;
             }
         }
-        uint32_t age = hpack_index_find_name(&encoder->table, token, name_hash, field->name);
-        if (age != HPACK_AGE_NONE &&
-            hpack_index_is_value(hpack_table_entry(&encoder->table, age), field->value)) {
-            return encode_index(out, HPACK_DYNAMIC_FIRST + age);
+        if (index != 0) {
+            *out++ = (uint8_t)(INDEXED | index);
+            return out;
         }
     }
-    return encode_other(encoder, out, field, token, name_hash);
+    return encode_other(encoder, out, field, token, key);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */

@@ -33,7 +33,8 @@ static void add_entry(struct hpack_table *table, uint32_t age)
     const struct hpack_entry *entry = hpack_table_entry(table, age);
     uint32_t name_hash = entry->token != 0 ? 0 : hpack_name_hash(entry->name, entry->name_len);
     uint16_t number = (uint16_t)(table->inserted - age);
-    *hpack_index_name_place(table, entry->token, name_hash) = number;
+    uint32_t place = hpack_index_place(entry->token, name_hash);
+    table->index[place & (table->names - 1)] = number;
     uint16_t *head = &hpack_index_heads(table)[entry->hash & (table->slots - 1)];
     hpack_index_older(table)[(table->inserted - 1 - age) & (table->slots - 1)] = *head;
     *head = number;

@@ -26,7 +26,7 @@ enum {
 
 static inline size_t hpack_index_names(size_t slots)
 {
-    return slots < HPACK_INDEX_NAMES_MIN ? HPACK_INDEX_NAMES_MIN : slots;
+    return 2 * slots < HPACK_INDEX_NAMES_MIN ? HPACK_INDEX_NAMES_MIN : 2 * slots;
 }
 
 static inline size_t hpack_index_octets(size_t slots)
@@ -34,17 +34,15 @@ static inline size_t hpack_index_octets(size_t slots)
     return (hpack_index_names(slots) + 2 * slots) * sizeof(uint16_t);
 }
 
-/* Known names have a place by their token; the frequent ones do not share one (names.h). */
-static inline uint16_t *hpack_index_name_place(const struct hpack_table *table, uint32_t token,
-                                               uint32_t name_hash)
+/* Known names have fixed places, see tools/gen_names.py. */
+static inline uint32_t hpack_index_place(uint32_t token, uint32_t name_hash)
 {
-    size_t places = hpack_index_names(table->slots);
-    return &table->index[(token != 0 ? token : name_hash) & (places - 1)];
+    return token != 0 ? hpack_names[token].place : name_hash;
 }
 
 static inline uint16_t *hpack_index_heads(const struct hpack_table *table)
 {
-    return table->index + hpack_index_names(table->slots);
+    return table->index + table->names;
 }
 
 static inline uint16_t *hpack_index_older(const struct hpack_table *table)
@@ -72,15 +70,14 @@ static inline bool hpack_index_is_value(const struct hpack_entry *entry, halo_by
            hpack_octets_equal(entry->value, value.data, value.len);
 }
 
-/* The age of the newest entry with this name, as far as the index knows, or HPACK_AGE_NONE.
- * name_hash is used only if token is 0. */
+/* The age of the newest entry with this name, as far as the index knows, or HPACK_AGE_NONE. */
 static inline uint32_t hpack_index_find_name(const struct hpack_table *table, uint32_t token,
-                                             uint32_t name_hash, halo_bytes name)
+                                             uint32_t place, halo_bytes name)
 {
     if (table->count == 0) {
         return HPACK_AGE_NONE;
     }
-    uint32_t age = hpack_index_age(table, *hpack_index_name_place(table, token, name_hash));
+    uint32_t age = hpack_index_age(table, table->index[place & (table->names - 1)]);
     if (age >= table->count || !hpack_index_is_name(hpack_table_entry(table, age), token, name)) {
         return HPACK_AGE_NONE;
     }

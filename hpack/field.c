@@ -9,34 +9,15 @@
 
 #include "hpack/names_table.inc"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 halo_bytes halo_name_text(uint16_t token)
 {
     const struct hpack_name *known = &hpack_names[token < HALO_NAME_COUNT ? token : 0];
     return (halo_bytes){ known->text, known->len };
 }
 
-static inline uint32_t load16_le(const char *at)
-{
-    return (uint32_t)(uint8_t)at[0] | (uint32_t)(uint8_t)at[1] << 8;
-}
-
 uint16_t halo_name_token(halo_bytes name)
 {
-    if (name.len < 2) {
-        return HALO_NAME_UNKNOWN;
-    }
-    uint32_t key = (load16_le(name.data) | load16_le(name.data + name.len - 2) << 16) +
-                   8 * (uint32_t)name.len;
-    uint16_t token = lookup[(key * LOOKUP_MULTIPLIER) >> (32 - LOOKUP_BITS)];
-    const struct hpack_name *known = &hpack_names[token];
-    if (known->len == name.len && hpack_octets_equal(known->text, name.data, name.len)) {
-        return token;
-    }
-    return HALO_NAME_UNKNOWN;
+    return (uint16_t)hpack_name_token(name.data, name.len);
 }
 
 uint32_t hpack_field_hash(halo_bytes name, halo_bytes value)

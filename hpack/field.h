@@ -20,11 +20,12 @@ enum hpack_policy {
 /* One known name; number 0 stands for all others. */
 struct hpack_name {
     const char *text;
-    uint32_t hash;         /* of the text; 0 for number 0 */
+    uint32_t hash; /* of the text; 0 for number 0 */
     uint8_t len;
-    uint8_t static_index;  /* the first static entry with this name, or 0 */
-    uint8_t static_values; /* static entries with this name whose value is not empty */
-    uint8_t policy;        /* enum hpack_policy */
+    uint8_t place;             /* in the encoder's index of names */
+    uint8_t static_index;      /* the first static entry with this name, or 0 */
+    uint8_t static_values : 4; /* static entries with this name whose value is not empty */
+    uint8_t policy : 4;        /* enum hpack_policy */
 };
 
 extern const struct hpack_name hpack_names[HALO_NAME_COUNT];
@@ -41,6 +42,25 @@ static inline uint16_t hpack_value_space(const char *data, size_t len)
 {
     bool is_found = len > 0 && (hpack_is_space(data[0]) || hpack_is_space(data[len - 1]));
     return is_found ? HPACK_FIELD_VALUE_SPACE : 0;
+}
+
+/* The perfect hash of names. tools/gen_names.py finds the multiplier. */
+#define HPACK_LOOKUP_BITS       9
+#define HPACK_LOOKUP_MULTIPLIER UINT32_C(0x5d98815d)
+extern const uint8_t hpack_name_lookup[1 << HPACK_LOOKUP_BITS];
+
+/* halo_name_token(). */
+static inline uint32_t hpack_name_token(const char *name, size_t len)
+{
+    if (HPACK_UNLIKELY(len < 2)) {
+        return HALO_NAME_UNKNOWN;
+    }
+    uint32_t key = (hpack_load16_le(name) | hpack_load16_le(name + len - 2) << 16) +
+                   8 * (uint32_t)len;
+    uint32_t token = hpack_name_lookup[(key * HPACK_LOOKUP_MULTIPLIER) >> (32 - HPACK_LOOKUP_BITS)];
+    const struct hpack_name *known = &hpack_names[token];
+    bool is_known = known->len == len && hpack_octets_equal(known->text, name, len);
+    return is_known ? token : HALO_NAME_UNKNOWN;
 }
 
 #define HPACK_HASH_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)

@@ -236,10 +236,11 @@ int64_t hpack_huffman_decode_text(uint8_t *out, size_t cap, const uint8_t *in, s
     uint64_t inverted = load_tail(source.end, num_octets, len) << source.used;
     uint32_t used = 0;
     while (HPACK_LIKELY(end - at >= SYMBOLS_PER_LOAD)) {
-        if (decode_steps(&inverted, &used, &at)) {
-            if (HPACK_LIKELY(left - used <= PADDING_MAX && inverted == 0)) {
-                return at - out;
-            }
+        bool has_long_code = decode_steps(&inverted, &used, &at);
+        if (inverted == 0 && left - used <= PADDING_MAX) {
+            return at - out;
+        }
+        if (has_long_code || used > left) {
             break;
         }
     }

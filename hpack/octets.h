@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* For our own invariants, never for what a peer sent. */
 #define HPACK_ASSERT(condition)                                                                    \
     do {                                                                                           \
@@ -45,6 +49,16 @@ static inline uint64_t hpack_load64(const void *at)
 }
 
 /* The first octet in the low bits, whatever the machine: hashes are in generated tables. */
+static inline uint32_t hpack_load16_le(const void *at)
+{
+    uint16_t word;
+    memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap16(word);
+#endif
+    return word;
+}
+
 static inline uint64_t hpack_load32_le(const void *at)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -97,25 +111,41 @@ static inline void hpack_store16_le(void *at, uint16_t word)
     memcpy(at, &word, sizeof(word));
 }
 
+#if defined(__SSE2__)
+static inline bool hpack_blocks_equal(const char *a, const char *b)
+{
+    __m128i left = _mm_loadu_si128((const __m128i *)(const void *)a);
+    __m128i right = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(left, right)) == 0xffff;
+}
+#else
+static inline bool hpack_blocks_equal(const char *a, const char *b)
+{
+    return ((hpack_load64(a) ^ hpack_load64(b)) | (hpack_load64(a + 8) ^ hpack_load64(b + 8))) == 0;
+}
+#endif
+
+/* memcmp() == 0 for short runs. */
 static inline bool hpack_octets_equal(const char *a, const char *b, size_t len)
 {
-    if (len >= 8) {
-        size_t i = 0;
-        uint64_t last = hpack_load64(a + len - 8) ^ hpack_load64(b + len - 8);
-        for (; i + 8 < len; i += 8) {
-            if (hpack_load64(a + i) != hpack_load64(b + i)) {
+    if (len > 16) {
+        for (size_t i = 0; i + 16 < len; i += 16) {
+            if (!hpack_blocks_equal(a + i, b + i)) {
                 return false;
             }
         }
-        return last == 0;
+        return hpack_blocks_equal(a + len - 16, b + len - 16);
+    }
+    if (len >= 8) {
+        uint64_t first = hpack_load64(a) ^ hpack_load64(b);
+        return (first | (hpack_load64(a + len - 8) ^ hpack_load64(b + len - 8))) == 0;
     }
     if (len >= 4) {
-        return hpack_load32(a) == hpack_load32(b) &&
-               hpack_load32(a + len - 4) == hpack_load32(b + len - 4);
+        uint32_t first = hpack_load32(a) ^ hpack_load32(b);
+        return (first | (hpack_load32(a + len - 4) ^ hpack_load32(b + len - 4))) == 0;
     }
     /* One to three octets: first, middle and last cover them all. */
-    return len == 0 ||
-           (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+    return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
 }
 
 /* memcpy for short runs that do not overlap. */

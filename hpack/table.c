@@ -95,25 +95,21 @@ static bool is_wrapped(size_t head, size_t tail, uint32_t stored)
 }
 
 /* Finds a place for `stored` octets in front of which `count` entries remain. */
-static enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count, uint64_t stored,
-                                 struct hpack_plan *plan)
+static inline enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count,
+                                        uint64_t stored, struct hpack_plan *plan)
 {
     if (count >= table->slots) {
         return HPACK_FIT_ROOM;
     }
-    if (count == 0) {
-        plan->at = 0;
-        return stored <= table->arena_size ? HPACK_FIT_YES : HPACK_FIT_ROOM;
-    }
-    size_t tail = entry_offset(table, count - 1);
-    bool wrapped = is_wrapped(table->head, tail, plan->stored);
-    size_t ahead = (wrapped ? tail : table->arena_size) - table->head;
-    if (stored <= ahead) {
-        plan->at = table->head;
+    size_t tail = count > 0 ? entry_offset(table, count - 1) : 0;
+    plan->at = count > 0 ? table->head : 0;
+    plan->end = is_wrapped(plan->at, tail, plan->stored) ? tail : table->arena_size;
+    if (stored <= plan->end - plan->at) {
         return HPACK_FIT_YES;
     }
-    if (!wrapped && stored <= tail) {
+    if (plan->end != tail && stored <= tail) {
         plan->at = 0;
+        plan->end = tail;
         return HPACK_FIT_YES;
     }
     plan->needs_slide = true;
@@ -125,17 +121,21 @@ enum hpack_fit hpack_table_plan(const struct hpack_table *table, uint64_t size, 
                                 struct hpack_plan *plan)
 {
     uint32_t count = table->count;
-    *plan = (struct hpack_plan){ .size = table->size, .stored = table->stored };
-    if (size > table->size_max) {
-        *plan = (struct hpack_plan){ .evicted = count };
+    uint64_t size_left = table->size;
+    uint32_t stored_left = table->stored;
+    plan->needs_slide = false;
+    if (HPACK_UNLIKELY(size > table->size_max)) {
+        plan->evicted = count;
         return HPACK_FIT_NEVER;
     }
-    while (plan->size + size > table->size_max) {
+    while (size_left + size > table->size_max) {
         const struct hpack_entry *oldest = hpack_table_entry(table, --count);
-        plan->size -= hpack_entry_size(oldest);
-        plan->stored -= entry_stored(oldest);
+        size_left -= hpack_entry_size(oldest);
+        stored_left -= entry_stored(oldest);
     }
     plan->evicted = table->count - count;
+    plan->size = (uint32_t)size_left;
+    plan->stored = stored_left;
     return plan_place(table, count, stored, plan);
 }
 
@@ -194,7 +194,6 @@ static void join_free_octets(struct hpack_table *table, const char **name)
     }
 }
 
-/* After an eviction, a slide, or when the head was put at the beginning. */
 static void find_head_end(struct hpack_table *table)
 {
     table->head_end = table->arena_size;
@@ -213,12 +212,13 @@ struct hpack_entry *hpack_table_insert(struct hpack_table *table, const struct h
     table->count -= plan->evicted;
     table->size = plan->size;
     table->stored = plan->stored;
-    if (plan->needs_slide) {
+    if (HPACK_UNLIKELY(plan->needs_slide)) {
         join_free_octets(table, name);
+        find_head_end(table);
     } else {
         table->head = plan->at;
+        table->head_end = plan->end;
     }
-    find_head_end(table);
     struct hpack_entry *entry = hpack_table_append(table, size, stored);
     HPACK_ASSERT(entry != NULL);
     return entry;
@@ -275,6 +275,7 @@ void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
     struct hpack_table moved = *table;
     moved.entries = memory;
     moved.slots = (uint32_t)layout.slots;
+    moved.names = table->has_index ? (uint32_t)hpack_index_names(layout.slots) : 0;
     moved.arena_size = layout.arena_octets;
     char *after = (char *)(moved.entries + layout.slots);
     moved.index = table->has_index ? (uint16_t *)(void *)after : NULL;

@@ -51,6 +51,7 @@ struct hpack_table {
     uint32_t count;    /* entries */
     uint32_t size;     /* RFC 7541 section 4.1 */
     uint32_t size_max; /* RFC 7541 section 4.2: the size in force */
+    uint32_t names;    /* places for names in the index, a power of two; 0: the table has none */
     bool has_index;
 };
 
@@ -61,6 +62,7 @@ struct hpack_plan {
     uint32_t stored;  /* octets in the arena without them */
     bool needs_slide; /* the free octets are in two parts: live ones must be moved */
     size_t at;        /* where the new octets go, unless some are moved */
+    size_t end;       /* where the free octets that begin there end */
 };
 
 enum hpack_fit {

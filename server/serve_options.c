@@ -1,6 +1,7 @@
 #include "server/serve_options.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,10 +47,14 @@ struct parser {
     size_t error_size;
 };
 
-static enum serve_options_result wrong(struct parser *parser, const char *format,
-                                       const char *subject, const char *more)
+__attribute__((format(printf, 2, 3))) static enum serve_options_result
+wrong(struct parser *parser, const char *format, ...)
 {
-    snprintf(parser->error, parser->error_size, format, subject, more);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(parser->error, parser->error_size, format, arguments);
+    va_end(arguments);
     return SERVE_OPTIONS_WRONG;
 }
 
@@ -81,7 +86,6 @@ static enum serve_options_result take_number(struct parser *parser, const char *
 {
     const char *text = take_value(parser, name, "4");
     unsigned long long value;
-    char range[64];
     char *end;
 
     if (text == NULL) {
@@ -91,8 +95,7 @@ static enum serve_options_result take_number(struct parser *parser, const char *
     value = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 ||
         value > maximum) {
-        snprintf(range, sizeof(range), "a number from 1 to %u", (unsigned)maximum);
-        return wrong(parser, "%s must be %s", name, range);
+        return wrong(parser, "%s must be a number from 1 to %u, not \"%s\"", name, maximum, text);
     }
     *number = (uint32_t)value;
     return SERVE_OPTIONS_OK;
@@ -107,7 +110,8 @@ static enum serve_options_result take_listener(struct parser *parser, const char
         return SERVE_OPTIONS_WRONG;
     }
     if (options->num_listeners == SERVE_LISTENERS_MAX) {
-        return wrong(parser, "too many addresses to listen on; %s is the 65th%s", address, "");
+        return wrong(parser, "too many addresses: at most %d can be listened on",
+                     SERVE_LISTENERS_MAX);
     }
     options->listeners[options->num_listeners++] = (struct serve_listener){
         .address = address,
@@ -129,7 +133,7 @@ static struct serve_listener *certificate_owner(struct parser *parser)
     return &parser->first;
 }
 
-static enum serve_options_result take_file(struct parser *parser, const char *name,
+static enum serve_options_result take_name(struct parser *parser, const char *name,
                                            const char *example, const char **file)
 {
     const char *value = take_value(parser, name, example);
@@ -138,7 +142,8 @@ static enum serve_options_result take_file(struct parser *parser, const char *na
         return SERVE_OPTIONS_WRONG;
     }
     if (*file != NULL) {
-        return wrong(parser, "%s is given twice for the same --listen-tls: %s", name, value);
+        return wrong(parser, "%s was given already as %s; is %s for another --listen-tls?", name,
+                     *file, value);
     }
     *file = value;
     return SERVE_OPTIONS_OK;
@@ -159,7 +164,10 @@ static enum serve_options_result take_option(struct parser *parser, const char *
     struct serve_options *options = parser->options;
 
     if (strcmp(name, "--root") == 0) {
-        return take_file(parser, name, "./public", &options->root);
+        if (options->root != NULL) {
+            return wrong(parser, "--root is given twice: one directory can be served");
+        }
+        return take_name(parser, name, "./public", &options->root);
     }
     if (strcmp(name, "--listen") == 0) {
         return take_listener(parser, name, false);
@@ -168,10 +176,10 @@ static enum serve_options_result take_option(struct parser *parser, const char *
         return take_listener(parser, name, true);
     }
     if (strcmp(name, "--cert") == 0) {
-        return take_file(parser, name, "server.pem", &certificate_owner(parser)->certificate);
+        return take_name(parser, name, "server.pem", &certificate_owner(parser)->certificate);
     }
     if (strcmp(name, "--key") == 0) {
-        return take_file(parser, name, "server.key", &certificate_owner(parser)->key);
+        return take_name(parser, name, "server.key", &certificate_owner(parser)->key);
     }
     if (strcmp(name, "--workers") == 0) {
         return take_number(parser, name, WORKERS_MAX, &options->workers);
@@ -194,9 +202,9 @@ static enum serve_options_result take_option(struct parser *parser, const char *
         return SERVE_OPTIONS_VERSION;
     }
     if (name[0] == '-') {
-        return wrong(parser, "unknown option %s; --help lists the options%s", name, "");
+        return wrong(parser, "unknown option %s; --help lists the options", name);
     }
-    return wrong(parser, "what is \"%s\"? The directory to serve is given by --root%s", name, "");
+    return wrong(parser, "what is \"%s\"? The directory to serve is given by --root", name);
 }
 
 /* The argument at hand, taken apart at its "=". */
@@ -255,17 +263,16 @@ static enum serve_options_result complete_listeners(struct parser *parser)
             listener->key = pair->key;
         }
         if (listener->certificate == NULL) {
-            return wrong(parser, "--listen-tls %s has no certificate: add --cert FILE%s",
-                         listener->address, "");
+            return wrong(parser, "--listen-tls %s has no certificate: add --cert FILE",
+                         listener->address);
         }
         if (listener->key == NULL) {
-            return wrong(parser, "--listen-tls %s has no private key: add --key FILE%s",
-                         listener->address, "");
+            return wrong(parser, "--listen-tls %s has no private key: add --key FILE",
+                         listener->address);
         }
     }
     if (!any_tls && (pair->certificate != NULL || pair->key != NULL)) {
-        return wrong(parser, "--cert and --key are for --listen-tls ADDR:PORT, which is missing%s%s",
-                     "", "");
+        return wrong(parser, "--cert and --key are for --listen-tls ADDR:PORT, which is missing");
     }
     return SERVE_OPTIONS_OK;
 }
@@ -291,10 +298,10 @@ enum serve_options_result serve_options_parse(struct serve_options *options, int
         }
     }
     if (options->root == NULL) {
-        return wrong(&parser, "no directory to serve: add --root DIR%s%s", "", "");
+        return wrong(&parser, "no directory to serve: add --root DIR");
     }
     if (options->num_listeners == 0) {
-        return wrong(&parser, "no address to listen on: add --listen 127.0.0.1:8080%s%s", "", "");
+        return wrong(&parser, "no address to listen on: add --listen 127.0.0.1:8080");
     }
     return complete_listeners(&parser);
 }

@@ -56,7 +56,7 @@ static int parse_ipv6(struct io_address *out, const char *text, uint16_t port)
     char digits[INET6_ADDRSTRLEN];
     uint32_t scope = 0;
 
-    *out = (struct io_address){.len = sizeof(out->ipv6)};
+    *out = (struct io_address){ .len = sizeof(out->ipv6) };
     out->ipv6.sin6_family = AF_INET6;
     out->ipv6.sin6_port = htons(port);
     if (len >= sizeof(digits)) {
@@ -79,7 +79,7 @@ int io_address_from_ip(struct io_address *out, const char *ip, uint16_t port)
     if (strchr(ip, ':') != NULL) {
         return parse_ipv6(out, ip, port);
     }
-    *out = (struct io_address){.len = sizeof(out->ipv4)};
+    *out = (struct io_address){ .len = sizeof(out->ipv4) };
     out->ipv4.sin_family = AF_INET;
     out->ipv4.sin_port = htons(port);
     return inet_pton(AF_INET, ip, &out->ipv4.sin_addr) == 1 ? 0 : HALO_E_INVALID_ARGUMENT;
@@ -184,14 +184,14 @@ uint16_t io_address_port(const struct io_address *address)
 
 int io_address_local(struct io_address *out, int fd)
 {
-    *out = (struct io_address){0};
+    *out = (struct io_address){ 0 };
     out->len = sizeof(*out) - offsetof(struct io_address, any);
     return getsockname(fd, &out->any, &out->len) == 0 ? 0 : -errno;
 }
 
 int io_address_peer(struct io_address *out, int fd)
 {
-    *out = (struct io_address){0};
+    *out = (struct io_address){ 0 };
     out->len = sizeof(*out) - offsetof(struct io_address, any);
     return getpeername(fd, &out->any, &out->len) == 0 ? 0 : -errno;
 }

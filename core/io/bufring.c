@@ -25,8 +25,8 @@ static struct bufring_slot *slot_of(struct halo_buffer *buffer)
 
 /* ---- groups ---- */
 
-/* One mapping holds the ring that is shared with the kernel, which must begin a page, then the slots, then
- * the octets, which begin a page too: a buffer that is never used costs no memory. */
+/* One mapping holds the ring that is shared with the kernel, which must begin a page, then the
+ * slots, then the octets, which begin a page too: a buffer that is never used costs no memory. */
 static size_t page_round(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -50,8 +50,8 @@ static size_t group_mapping_size(const struct bufring_group *group)
            (size_t)group->count * group->bufring->size;
 }
 
-/* Writes a buffer into the ring behind the tail; the kernel sees it with the next commit. The tail itself
- * lies in the first entry and must not be touched. */
+/* Writes a buffer into the ring behind the tail; the kernel sees it with the next commit. The tail
+ * itself lies in the first entry and must not be touched. */
 static void group_offer(struct bufring_group *group, uint32_t id)
 {
     uint16_t place = (uint16_t)(group->tail + group->returned);
@@ -83,7 +83,8 @@ static void group_free(struct bufring_group *group)
     memory_free(&bufring->loop->memory, group);
 }
 
-/* Makes a group of `count` buffers, all with the kernel, and arms from it. 0 or a negative errno. */
+/* Makes a group of `count` buffers, all with the kernel, and arms from it. 0 or a negative
+ * errno. */
 static int group_new(struct bufring *bufring, uint32_t count)
 {
     struct halo_loop *loop = bufring->loop;
@@ -230,8 +231,9 @@ uint32_t bufring_commit(struct bufring *bufring)
         return 0;
     }
     /*
-     * One receiver that alone took all buffers, which are back already, needs no larger set: kernels before
-     * 6.8 let one busy socket take whatever there is. Several at a time, or buffers that are held, do.
+     * One receiver that alone took all buffers, which are back already, needs no larger set:
+     * kernels before 6.8 let one busy socket take whatever there is. Several at a time, or buffers
+     * that are held, do.
      */
     if (bufring->num_exhausted > 1 || group_available(current) < current->count / 2) {
         bufring_grow(bufring);

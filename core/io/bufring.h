@@ -2,13 +2,15 @@
  * Receive buffers: a ring of buffers that the kernel takes from as octets arrive, so that idle
  * connections hold none. One set per loop, shared by all its sockets.
  *
- * A buffer is out from the completion that used it until the last slice of it was released; then it goes
- * back to the kernel, at the end of the batch. Release may come much later, when somebody holds the octets:
- * that is why holders are bounded (core/conn) and must copy when buffers get scarce (bufring_copy_out).
+ * A buffer is out from the completion that used it until the last slice of it was released; then it
+ * goes back to the kernel, at the end of the batch. Release may come much later, when somebody
+ * holds the octets: that is why holders are bounded (core/conn) and must copy when buffers get
+ * scarce (bufring_copy_out).
  *
- * The set starts small. When receivers find it empty, a group of twice the size is registered and receivers
- * move over when they are armed next; the old group goes when the last receiver has left it and its last buffer is
- * home. At the largest size, receivers that find nothing wait in a queue until half of the buffers are back.
+ * The set starts small. When receivers find it empty, a group of twice the size is registered and
+ * receivers move over when they are armed next; the old group goes when the last receiver has left
+ * it and its last buffer is home. At the largest size, receivers that find nothing wait in a queue
+ * until half of the buffers are back.
  */
 #ifndef HALO_CORE_IO_BUFRING_H
 #define HALO_CORE_IO_BUFRING_H
@@ -60,12 +62,13 @@ struct bufring {
 /* Is the slice part of a receive buffer (and not of a copy)? */
 bool bufring_owns(const halo_slice *slice);
 
-/* Less than half of the buffers are with the kernel: who wants to hold received octets must copy them out
- * (bufring_copy_out), or nobody will receive any more. */
+/* Less than half of the buffers are with the kernel: who wants to hold received octets must copy
+ * them out (bufring_copy_out), or nobody will receive any more. */
 bool bufring_scarce(const struct halo_loop *loop);
 
-/* Replaces the slice by a copy of its octets in the loop's memory and lets go of the receive buffer. 0, or HALO_E_NOMEM:
- * then the slice is unchanged. Slices of other memory are left alone. */
+/* Replaces the slice by a copy of its octets in the loop's memory and lets go of the receive
+ * buffer. 0, or HALO_E_NOMEM: then the slice is unchanged. Slices of other memory are left
+ * alone. */
 int bufring_copy_out(struct halo_loop *loop, halo_slice *slice) HALO_MUST_USE;
 
 /* ---- for core/io ---- */
@@ -84,8 +87,8 @@ void bufring_disarm(struct bufring_group *group);
 /* The slice of a completion with RING_BUFFER: `len` octets of buffer `id`, with one reference. */
 halo_slice bufring_take(struct bufring_group *group, uint32_t id, size_t len);
 
-/* End of the batch: shows returned buffers to the kernel, grows the set when receivers starve, frees old
- * groups. Returns how many starved receivers may be armed now. */
+/* End of the batch: shows returned buffers to the kernel, grows the set when receivers starve,
+ * frees old groups. Returns how many starved receivers may be armed now. */
 uint32_t bufring_commit(struct bufring *bufring);
 
 #endif

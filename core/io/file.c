@@ -9,7 +9,7 @@ static void read_done(struct io_op *op, int result, uint32_t flags);
 void io_read_init(struct io_read *read, struct halo_loop *loop,
                   void (*on_read)(struct io_read *read, int result))
 {
-    *read = (struct io_read){.loop = loop, .on_read = on_read, .fd = -1};
+    *read = (struct io_read){ .loop = loop, .on_read = on_read, .fd = -1 };
     io_op_init(&read->op, read_done);
 }
 
@@ -24,7 +24,7 @@ static void submit(struct io_read *read)
     };
 
     if (read->polling) {
-        request = (struct ring_request){.opcode = RING_POLL_IN, .fd = read->fd};
+        request = (struct ring_request){ .opcode = RING_POLL_IN, .fd = read->fd };
     }
     io_op_submit(read->loop, &read->op, &request);
 }
@@ -36,10 +36,12 @@ static void read_done(struct io_op *op, int result, uint32_t flags)
     HALO_ASSERT((flags & RING_MORE) == 0);
     if (read->cancelled || read->loop->closing) {
         /* What a poll answered is not octets; those of a read are. */
-        read->on_read(read, read->polling || result == -EAGAIN || result == -EINTR ? -ECANCELED : result);
+        read->on_read(read,
+                      read->polling || result == -EAGAIN || result == -EINTR ? -ECANCELED : result);
         return;
     }
-    /* Older kernels answer -EAGAIN for a non-blocking descriptor, where they wait for a blocking one. */
+    /* Older kernels answer -EAGAIN for a non-blocking descriptor, where they wait for a blocking
+     * one. */
     if (result == -EAGAIN || (read->polling && result >= 0)) {
         read->polling = !read->polling;
         submit(read);

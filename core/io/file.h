@@ -35,8 +35,8 @@ void io_read_init(struct io_read *read, struct halo_loop *loop,
  * `on_read`; it may be blocking or not. */
 void io_read_start(struct io_read *read, int fd, void *memory, uint32_t length, uint64_t offset);
 
-/* Gives the read up. `on_read` is still called, and may still report octets; a read that is copying from the
- * disk runs to its end. Does nothing when no read is under way. */
+/* Gives the read up. `on_read` is still called, and may still report octets; a read that is copying
+ * from the disk runs to its end. Does nothing when no read is under way. */
 void io_read_cancel(struct io_read *read);
 
 static inline bool io_read_idle(const struct io_read *read)

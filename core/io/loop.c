@@ -9,7 +9,8 @@
 #include "core/io/sock.h"
 
 enum {
-    /* Requests prepared in one turn beyond which it enters the kernel twice; small stays hot in cache. */
+    /* Requests prepared in one turn beyond which it enters the kernel twice; small stays hot in
+     * cache. */
     SUBMISSION_ENTRIES = 256,
     COMPLETION_ENTRIES_MIN = 8192,
     COMPLETION_ENTRIES_MAX = 65536,
@@ -18,7 +19,8 @@ enum {
     FLUSHES_MAX = 100,
 };
 
-/* A timer this close is waited for by a fresh clock: the turn's own work has taken some of the time. */
+/* A timer this close is waited for by a fresh clock: the turn's own work has taken some of the
+ * time. */
 static const uint64_t NEAR_NS = 10 * 1000 * 1000;
 
 static const uint64_t FREE_TIMEOUT_NS = UINT64_C(5) * 1000 * 1000 * 1000;
@@ -56,8 +58,8 @@ static int read_options(struct halo_loop_options *out, const struct halo_loop_op
     }
     if (!power_of_two(out->receive_buffer_size) || out->receive_buffer_size < 4096 ||
         out->receive_buffer_size > 16384 || !power_of_two(out->receive_buffers) ||
-        !power_of_two(out->receive_buffers_max) || out->receive_buffers > out->receive_buffers_max ||
-        out->receive_buffers_max > 32768) {
+        !power_of_two(out->receive_buffers_max) ||
+        out->receive_buffers > out->receive_buffers_max || out->receive_buffers_max > 32768) {
         return HALO_E_INVALID_ARGUMENT;
     }
     return 0;
@@ -323,15 +325,15 @@ static void handle_completions(struct halo_loop *loop)
     struct ring *ring = loop->ring;
     uint32_t count;
 
-    /* They are copied out first: callbacks may submit, which needs room in the queue. What such a submit
-     * completes waits for the next turn, so this ends. */
+    /* They are copied out first: callbacks may submit, which needs room in the queue. What such a
+     * submit completes waits for the next turn, so this ends. */
     do {
         count = ring->ops->reap(ring, batch, LOOP_BATCH);
         for (uint32_t i = 0; i < count; i++) {
             /* Without an operation: a cancel that came too late, or a failed close. */
             if (batch[i].user_data != 0) {
-                io_op_complete(loop, (struct io_op *)(uintptr_t)batch[i].user_data,
-                               batch[i].result, batch[i].flags);
+                io_op_complete(loop, (struct io_op *)(uintptr_t)batch[i].user_data, batch[i].result,
+                               batch[i].flags);
             }
         }
     } while (count == LOOP_BATCH);
@@ -394,9 +396,9 @@ static void flush_all(struct halo_loop *loop)
 }
 
 /*
- * The end of a run. What is prepared still goes out (a close, for one). When only the read of the wake
- * descriptor is left in the kernel, it is taken back, so that an idle loop can be freed, or run again, by any
- * thread.
+ * The end of a run. What is prepared still goes out (a close, for one). When only the read of the
+ * wake descriptor is left in the kernel, it is taken back, so that an idle loop can be freed, or
+ * run again, by any thread.
  */
 static int settle(struct halo_loop *loop)
 {
@@ -469,7 +471,7 @@ static void abort_handles(struct halo_loop *loop)
 /* Ends everything that is under way. False when something does not end. */
 static bool end_all(struct halo_loop *loop)
 {
-    const struct ring_request cancel_all = {.opcode = RING_CANCEL_ALL};
+    const struct ring_request cancel_all = { .opcode = RING_CANCEL_ALL };
     uint64_t deadline = loop->ring->ops->clock_ns(loop->ring) + FREE_TIMEOUT_NS;
 
     abort_handles(loop);
@@ -506,10 +508,11 @@ void halo_loop_free(halo_loop *loop)
     loop->closing = true;
     if (!end_all(loop) || loop->ledger.buffers > 0) {
         /* Memory that the kernel or the application still uses must not be freed. */
-        fprintf(stderr,
-                "halo_loop_free: %u operations do not end and %u received slices were not released; "
-                "the loop's memory is left behind\n",
-                loop->ledger.operations, loop->ledger.buffers);
+        fprintf(
+            stderr,
+            "halo_loop_free: %u operations do not end and %u received slices were not released; "
+            "the loop's memory is left behind\n",
+            loop->ledger.operations, loop->ledger.buffers);
         return;
     }
     loop_free_timers(loop);

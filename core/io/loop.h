@@ -3,18 +3,19 @@
  *
  * One turn:
  *
- *   enter        one system call: submit what was prepared, wait until something completes, the next
- *                timer is due or another thread posts
+ *   enter        one system call: submit what was prepared, wait until something completes, the
+ *                next timer is due or another thread posts
  *   clock        read once; loop_now_ns() all turn long
  *   completions  each is handed to its operation's `done`
  *   timers       those that are due
  *   posted       calls of other threads
- *   deferred     once per loop_deferred: here connections build and send, so whatever happened to a connection in
- *                this turn goes out in one send
+ *   deferred     once per loop_deferred: here connections build and send, so whatever happened to a
+ *                connection in this turn goes out in one send
  *   buffers      receive buffers that came home go back to the kernel, starved receivers are armed
  *
- * User code runs inside the middle four and may call everything but halo_loop_run() and halo_loop_free().
- * Nothing of halo calls back synchronously: operations only prepare, and what they lead to comes in a later turn.
+ * User code runs inside the middle four and may call everything but halo_loop_run() and
+ * halo_loop_free(). Nothing of halo calls back synchronously: operations only prepare, and what
+ * they lead to comes in a later turn.
  */
 #ifndef HALO_CORE_IO_LOOP_H
 #define HALO_CORE_IO_LOOP_H
@@ -49,11 +50,12 @@ struct loop_posted {
     void (*call)(struct loop_posted *posted);
 };
 
-/* Something with a life of its own on the loop (server, client, session): closed by halo_loop_free() if it
- * is still there. */
+/* Something with a life of its own on the loop (server, client, session): closed by
+ * halo_loop_free() if it is still there. */
 struct loop_handle {
     struct list_link link;
-    /* Close at once, without a graceful end. The handle removes itself, now or when its operations are done. */
+    /* Close at once, without a graceful end. The handle removes itself, now or when its operations
+     * are done. */
     void (*abort)(struct loop_handle *handle);
 };
 
@@ -66,8 +68,8 @@ struct loop_env {
 /* Completions that are moved out of the ring at a time. */
 enum { LOOP_BATCH = 128 };
 
-/* Sends of several pieces that are prepared before an enter must come between: that many pass their iovecs through
- * memory of the loop, so that idle connections need none of their own. */
+/* Sends of several pieces that are prepared before an enter must come between: that many pass their
+ * iovecs through memory of the loop, so that idle connections need none of their own. */
 enum { LOOP_SEND_SLOTS = 64 };
 
 struct loop_early;
@@ -84,8 +86,8 @@ struct halo_loop {
 
     uint32_t refs; /* handles and timers that keep halo_loop_run() going */
     uint32_t send_slots_used;
-    struct loop_send_slot *send_slots; /* LOOP_SEND_SLOTS: iovecs of sends that were not submitted yet */
-    struct io_op *failed;              /* operations that never reached the kernel; told in the next batch */
+    struct loop_send_slot *send_slots; /* iovecs of sends that were not submitted yet */
+    struct io_op *failed; /* operations that never reached the kernel; told in the next batch */
     struct io_op **failed_tail;
     struct io_op *cancels;    /* operations whose cancel found no room in the ring */
     struct loop_early *early; /* operations submitted before there was a ring */
@@ -97,8 +99,8 @@ struct halo_loop {
 
     bool ring_ready; /* the kernel's ring exists; it belongs to `thread` */
     bool running;
-    bool closing;   /* in halo_loop_free(): nothing new is started */
-    int thread;     /* id of the thread that made the ring */
+    bool closing; /* in halo_loop_free(): nothing new is started */
+    int thread;   /* id of the thread that made the ring */
     char error[512];
 
     /* Shared with other threads. */
@@ -138,8 +140,9 @@ static inline void loop_deferred_init(struct loop_deferred *deferred,
     deferred->call = call;
 }
 
-/* Has `call` made once, at the end of the completion batch and before the next enter; deferring it again before that
- * changes nothing. Deferred from within a deferred call, it is still made in the same turn. */
+/* Has `call` made once, at the end of the completion batch and before the next enter; deferring it
+ * again before that changes nothing. Deferred from within a deferred call, it is still made in the
+ * same turn. */
 static inline void loop_defer(struct halo_loop *loop, struct loop_deferred *deferred)
 {
     if (!list_linked(&deferred->link)) {
@@ -187,9 +190,9 @@ static inline bool loop_closing(const struct halo_loop *loop)
 int loop_new_with_ring(struct halo_loop **out, const struct halo_loop_options *options,
                        struct ring *ring) HALO_MUST_USE;
 
-/* One turn of at most timeout_ns (negative: until something happens). 0 or a negative errno that ends the loop. */
+/* One turn of at most timeout_ns (negative: until something happens). 0 or a negative errno that
+ * ends the loop. */
 int loop_turn(struct halo_loop *loop, int64_t timeout_ns) HALO_MUST_USE;
-
 
 /* Ends the wait of a sleeping loop. Any thread. */
 void loop_wake(struct halo_loop *loop);

@@ -1,7 +1,7 @@
 /*
- * The mailbox: calls that other threads hand to the loop. Posters push onto a stack with one atomic exchange
- * of its head; the loop takes the whole stack at once and turns it round, so calls are made in the order of
- * posting.
+ * The mailbox: calls that other threads hand to the loop. Posters push onto a stack with one atomic
+ * exchange of its head; the loop takes the whole stack at once and turns it round, so calls are
+ * made in the order of posting.
  */
 #include <stdlib.h>
 

@@ -7,9 +7,10 @@
 /*
  * Where an operation can be besides the kernel:
  *   early     submitted before the loop's ring was made; io_op_submit_early() submits it when it is
- *   failed    the kernel had no room for it, or it was called off before the kernel saw it: `done` is told
- *             in the next batch, like for any other
- *   cancels   in the kernel, but the request to cancel it found no room: asked again in the next turn
+ *   failed    the kernel had no room for it, or it was called off before the kernel saw it: `done`
+ *             is told in the next batch, like for any other
+ *   cancels   in the kernel, but the request to cancel it found no room: asked again in the next
+ *             turn
  */
 
 struct loop_early {
@@ -31,7 +32,8 @@ void io_op_fail(struct halo_loop *loop, struct io_op *op, int error)
 
 void io_op_flush(struct halo_loop *loop)
 {
-    /* An error cannot be helped here: without memory for requests the queue stays as full as it is. */
+    /* An error cannot be helped here: without memory for requests the queue stays as full as it
+     * is. */
     (void)loop->ring->ops->submit(loop->ring);
     io_op_submitted(loop);
 }
@@ -64,7 +66,7 @@ static void submit_later(struct halo_loop *loop, struct io_op *op,
     while (*tail != NULL) {
         tail = &(*tail)->next;
     }
-    *early = (struct loop_early){.op = op, .request = *request};
+    *early = (struct loop_early){ .op = op, .request = *request };
     *tail = early;
     op->state = IO_OP_WAITING;
 }

@@ -4,8 +4,8 @@
  * An operation belongs to the kernel from op_submit() until its final completion has been handed to
  * `done`. Until then neither the struct, nor the memory that the operation reads or writes, may be
  * freed or moved, whether it was cancelled or not: a cancelled operation still completes, with
- * -ECANCELED or with what it had done already. The pointer itself is the operation's user_data; that
- * is safe because of this rule, and no generation is needed.
+ * -ECANCELED or with what it had done already. The pointer itself is the operation's user_data;
+ * that is safe because of this rule, and no generation is needed.
  *
  * `done` never runs inside op_submit() or op_cancel(), only from the loop's turn. It may submit the
  * same operation again, or free its owner when the completion was final.
@@ -22,8 +22,8 @@ struct halo_loop;
 struct ring_request;
 struct io_op;
 
-/* `result`: octets or a descriptor, or a negative errno. `flags`: RING_MORE when more completions of this
- * operation follow, RING_BUFFER and the buffer's number when a provided buffer was used. */
+/* `result`: octets or a descriptor, or a negative errno. `flags`: RING_MORE when more completions
+ * of this operation follow, RING_BUFFER and the buffer's number when a provided buffer was used. */
 typedef void io_op_done(struct io_op *op, int result, uint32_t flags);
 
 enum io_op_state {
@@ -43,7 +43,7 @@ struct io_op {
 
 static inline void io_op_init(struct io_op *op, io_op_done *done)
 {
-    *op = (struct io_op){.done = done};
+    *op = (struct io_op){ .done = done };
 }
 
 /* No completion will come: the operation may be submitted, and its owner may be freed. */
@@ -52,13 +52,14 @@ static inline bool io_op_idle(const struct io_op *op)
     return op->state == IO_OP_IDLE;
 }
 
-/* Hands the operation to the kernel with the turn's next enter. Cannot fail: when the kernel has no room
- * for it, `done` is called in the next batch, with the errno. The request's user_data is set here; the
- * memory it points to must stay as it is until the enter, or longer where ring.h says so. */
+/* Hands the operation to the kernel with the turn's next enter. Cannot fail: when the kernel has no
+ * room for it, `done` is called in the next batch, with the errno. The request's user_data is set
+ * here; the memory it points to must stay as it is until the enter, or longer where ring.h says
+ * so. */
 void io_op_submit(struct halo_loop *loop, struct io_op *op, struct ring_request *request);
 
-/* Asks the kernel to give the operation up. `done` is still called, once, and last. Cancelling an idle
- * operation, or one that is being cancelled, does nothing. */
+/* Asks the kernel to give the operation up. `done` is still called, once, and last. Cancelling an
+ * idle operation, or one that is being cancelled, does nothing. */
 void io_op_cancel(struct halo_loop *loop, struct io_op *op);
 
 /* ---- for core/io ---- */
@@ -69,8 +70,8 @@ void io_op_fail(struct halo_loop *loop, struct io_op *op, int error);
 void io_op_flush(struct halo_loop *loop);
 /* Requests were submitted: the iovecs of those that are gone are not needed any more. */
 void io_op_submitted(struct halo_loop *loop);
-/* Makes sure that the ring takes one more request, by submitting when it is full. False when the kernel has no
- * memory for requests at this moment. */
+/* Makes sure that the ring takes one more request, by submitting when it is full. False when the
+ * kernel has no memory for requests at this moment. */
 bool io_op_make_room(struct halo_loop *loop);
 /* What was submitted before the loop's ring was made: hands it to the ring, or calls it off. */
 void io_op_submit_early(struct halo_loop *loop);

@@ -1,6 +1,7 @@
 /*
- * What the kernel can do, found by doing it on a ring of its own. Takes less than a millisecond, once per
- * process. Only faults that show under load, and so cannot be tried, are told by the kernel's release.
+ * What the kernel can do, found by doing it on a ring of its own. Takes less than a millisecond,
+ * once per process. Only faults that show under load, and so cannot be tried, are told by the
+ * kernel's release.
  */
 #include "core/io/uring.h"
 
@@ -56,7 +57,7 @@ static void probe_submit(struct probe *probe, const struct ring_request *request
 /* Gathers what completes until `count` completions are there or nothing comes any more. */
 static void probe_wait(struct probe *probe, uint32_t count)
 {
-    struct __kernel_timespec wait = {.tv_nsec = PROBE_WAIT_NS};
+    struct __kernel_timespec wait = { .tv_nsec = PROBE_WAIT_NS };
     struct io_uring_cqe *cqe;
 
     HALO_ASSERT(count <= PROBE_COMPLETIONS);
@@ -83,9 +84,9 @@ static void probe_wait(struct probe *probe, uint32_t count)
 static int probe_opcodes(struct probe *probe)
 {
     static const int needed[] = {
-        IORING_OP_RECV,    IORING_OP_SEND, IORING_OP_SENDMSG,  IORING_OP_ACCEPT,
-        IORING_OP_CONNECT, IORING_OP_READ, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
-        IORING_OP_CLOSE,
+        IORING_OP_RECV,     IORING_OP_SEND,         IORING_OP_SENDMSG,
+        IORING_OP_ACCEPT,   IORING_OP_CONNECT,      IORING_OP_READ,
+        IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE,
     };
     struct io_uring_probe *supported = io_uring_get_probe_ring(&probe->uring);
     int error = 0;
@@ -130,7 +131,7 @@ static bool probe_budget(struct probe *probe)
         .budget = 2 * PROBE_BUFFER_SIZE,
         .user_data = 1,
     };
-    char octets[3 * PROBE_BUFFER_SIZE] = {0};
+    char octets[3 * PROBE_BUFFER_SIZE] = { 0 };
 
     if (write(probe->sockets[1], octets, sizeof(octets)) != (ssize_t)sizeof(octets)) {
         return false;
@@ -164,14 +165,14 @@ static void probe_multishot(struct probe *probe, struct ring_capabilities *out)
     probe_wait(probe, 2);
     out->receive_multishot = probe->num_completions >= 1 && probe->completions[0].result == 1 &&
                              (probe->completions[0].flags & RING_MORE) != 0;
-    out->receive_end = out->receive_multishot && probe->num_completions == 2 &&
-                       probe->completions[1].result == 0;
+    out->receive_end =
+        out->receive_multishot && probe->num_completions == 2 && probe->completions[1].result == 0;
 }
 
 static bool probe_vectorized(struct probe *probe)
 {
     char text[] = "abcde";
-    struct iovec pieces[2] = {{text, 2}, {text + 2, 3}};
+    struct iovec pieces[2] = { { text, 2 }, { text + 2, 3 } };
     const struct ring_request send = {
         .opcode = RING_SEND,
         .flags = RING_VECTORIZED,
@@ -204,7 +205,7 @@ static int probe_all(struct probe *probe, struct ring_capabilities *out)
 
 static int probe_run(struct ring_capabilities *out)
 {
-    struct probe probe = {.memory = MAP_FAILED};
+    struct probe probe = { .memory = MAP_FAILED };
     int error = uring_init(&probe.uring, 8, PROBE_COMPLETIONS);
 
     if (error != 0) {
@@ -215,10 +216,12 @@ static int probe_run(struct ring_capabilities *out)
         io_uring_queue_exit(&probe.uring);
         return error;
     }
-    probe.memory = mmap(NULL, 2 * PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    probe.memory =
+        mmap(NULL, 2 * PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     error = probe.memory == MAP_FAILED ? -ENOMEM : probe_all(&probe, out);
 
-    /* The end of the socket ends what is still armed, so that nothing refers to the memory any more. */
+    /* The end of the socket ends what is still armed, so that nothing refers to the memory any
+     * more. */
     (void)shutdown(probe.sockets[0], SHUT_RDWR);
     close(probe.sockets[0]);
     close(probe.sockets[1]);

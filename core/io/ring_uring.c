@@ -13,16 +13,18 @@
 
 /* What is copied between the kernel's structs and ours must be the same. */
 _Static_assert(sizeof(struct ring_completion) == sizeof(struct io_uring_cqe), "completion");
-_Static_assert(offsetof(struct ring_completion, user_data) == offsetof(struct io_uring_cqe, user_data) &&
+_Static_assert(offsetof(struct ring_completion, user_data) ==
+                       offsetof(struct io_uring_cqe, user_data) &&
                    offsetof(struct ring_completion, result) == offsetof(struct io_uring_cqe, res) &&
                    offsetof(struct ring_completion, flags) == offsetof(struct io_uring_cqe, flags),
                "completion");
-_Static_assert(sizeof(struct ring_buffer_entry) == sizeof(struct io_uring_buf) &&
-                   offsetof(struct ring_buffer_entry, address) == offsetof(struct io_uring_buf, addr) &&
-                   offsetof(struct ring_buffer_entry, length) == offsetof(struct io_uring_buf, len) &&
-                   offsetof(struct ring_buffer_entry, id) == offsetof(struct io_uring_buf, bid) &&
-                   offsetof(struct ring_buffer_entry, tail) == offsetof(struct io_uring_buf_ring, tail),
-               "buffer entry");
+_Static_assert(
+    sizeof(struct ring_buffer_entry) == sizeof(struct io_uring_buf) &&
+        offsetof(struct ring_buffer_entry, address) == offsetof(struct io_uring_buf, addr) &&
+        offsetof(struct ring_buffer_entry, length) == offsetof(struct io_uring_buf, len) &&
+        offsetof(struct ring_buffer_entry, id) == offsetof(struct io_uring_buf, bid) &&
+        offsetof(struct ring_buffer_entry, tail) == offsetof(struct io_uring_buf_ring, tail),
+    "buffer entry");
 _Static_assert((int)RING_BUFFER == (int)IORING_CQE_F_BUFFER &&
                    (int)RING_MORE == (int)IORING_CQE_F_MORE &&
                    (int)RING_BUFFER_SHIFT == (int)IORING_CQE_BUFFER_SHIFT,
@@ -41,9 +43,10 @@ static struct ring_uring *uring_of(struct ring *ring)
 int uring_init(struct io_uring *uring, uint32_t entries, uint32_t completion_entries)
 {
     /*
-     * SINGLE_ISSUER and DEFER_TASKRUN (6.0, 6.1): completions happen only inside our own enter, on this
-     * thread, and never interrupt it. SUBMIT_ALL: one bad request does not hold up those behind it. TASKRUN_FLAG tells
-     * user space that completions are pending; some kernels refuse it together with the others.
+     * SINGLE_ISSUER and DEFER_TASKRUN (6.0, 6.1): completions happen only inside our own enter, on
+     * this thread, and never interrupt it. SUBMIT_ALL: one bad request does not hold up those
+     * behind it. TASKRUN_FLAG tells user space that completions are pending; some kernels refuse it
+     * together with the others.
      */
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
@@ -53,7 +56,7 @@ int uring_init(struct io_uring *uring, uint32_t entries, uint32_t completion_ent
     struct io_uring_params again = params;
     const uint32_t needed = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
                             IORING_FEAT_FAST_POLL | IORING_FEAT_CQE_SKIP;
-    unsigned int workers[2] = {4, 4};
+    unsigned int workers[2] = { 4, 4 };
     int error = io_uring_queue_init_params(entries, uring, &params);
 
     if (error == -EINVAL) {
@@ -100,7 +103,8 @@ static void ring_free(struct ring *ring)
     free(uring_of(ring));
 }
 
-/* A registered ring descriptor saves the reference counting of the descriptor table in every enter. */
+/* A registered ring descriptor saves the reference counting of the descriptor table in every
+ * enter. */
 static void ring_attach(struct ring *ring)
 {
     (void)io_uring_register_ring_fd(&uring_of(ring)->uring);
@@ -108,7 +112,8 @@ static void ring_attach(struct ring *ring)
 
 static void ring_detach(struct ring *ring)
 {
-    /* Left registered, io_uring_queue_exit() on another thread would take away that thread's registration. */
+    /* Left registered, io_uring_queue_exit() on another thread would take away that thread's
+     * registration. */
     (void)io_uring_unregister_ring_fd(&uring_of(ring)->uring);
 }
 
@@ -162,7 +167,8 @@ void uring_prepare(struct io_uring_sqe *sqe, const struct ring_request *request)
         sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
         break;
     case RING_CANCEL:
-        /* By user_data: a hash lookup. By descriptor the kernel would search everything that is armed. */
+        /* By user_data: a hash lookup. By descriptor the kernel would search everything that is
+         * armed. */
         io_uring_prep_cancel64(sqe, request->target, 0);
         sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
         break;
@@ -205,8 +211,8 @@ static int ring_submit_and_wait(struct ring *ring, uint32_t count, int64_t timeo
     };
     int result;
 
-    /* Each of these enters the kernel once, and lets pending completions happen; the second would not when a submit
-     * in between has brought some already. */
+    /* Each of these enters the kernel once, and lets pending completions happen; the second would
+     * not when a submit in between has brought some already. */
     if (timeout_ns == 0 || io_uring_cq_ready(&self->uring) >= count) {
         result = io_uring_submit_and_get_events(&self->uring);
     } else {
@@ -215,8 +221,9 @@ static int ring_submit_and_wait(struct ring *ring, uint32_t count, int64_t timeo
     }
     ring->room = io_uring_sq_space_left(&self->uring);
     /*
-     * ETIME: the timeout. EINTR: a signal. EBUSY: completions overflowed their queue and come once it is
-     * reaped. EAGAIN: no memory for requests at this moment; what was not submitted stays in the queue.
+     * ETIME: the timeout. EINTR: a signal. EBUSY: completions overflowed their queue and come once
+     * it is reaped. EAGAIN: no memory for requests at this moment; what was not submitted stays in
+     * the queue.
      */
     if (result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
         result == -EAGAIN) {

@@ -26,7 +26,7 @@ void io_close_now(struct halo_loop *loop, int fd)
 
 void io_close(struct halo_loop *loop, int fd)
 {
-    const struct ring_request request = {.opcode = RING_CLOSE, .fd = fd};
+    const struct ring_request request = { .opcode = RING_CLOSE, .fd = fd };
 
     if (!loop->ring_ready || !io_op_make_room(loop)) {
         io_close_now(loop, fd);
@@ -43,7 +43,7 @@ int io_shutdown(struct halo_loop *loop, int fd, int how)
 
 void io_set_reset_on_close(int fd)
 {
-    const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
@@ -101,7 +101,7 @@ static int set_listen_options(int fd, int family, const struct io_listen_options
 int io_listen(struct halo_loop *loop, const struct io_address *address,
               const struct io_listen_options *options)
 {
-    static const struct io_listen_options defaults = {0};
+    static const struct io_listen_options defaults = { 0 };
     int family = address->any.sa_family;
     int backlog;
     int error;
@@ -111,7 +111,8 @@ int io_listen(struct halo_loop *loop, const struct io_address *address,
         options = &defaults;
     }
     backlog = options->backlog != 0 ? (int)min_u32(options->backlog, INT32_MAX) : 4096;
-    /* Blocking: operations wait for readiness by themselves, and reads of a non-blocking descriptor would not. */
+    /* Blocking: operations wait for readiness by themselves, and reads of a non-blocking descriptor
+     * would not. */
     fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -errno;

@@ -3,12 +3,13 @@
  *
  * The objects below are embedded in their owner and hold one operation each. Common rules:
  *   - Callbacks run from the loop's turn, never inside a call of this header.
- *   - A callback that ends an operation is the last thing that touches the object: it may start it again
- *     or free it. Which callbacks end something is said at each.
- *   - stop and cancel answer true when nothing is under way: then no callback follows and the object may be
- *     freed. When they answer false, the ending callback follows.
- *   - An object does not close its descriptor (but for a connector that fails). The owner does, with io_close(),
- *     when all objects on it are idle: closed earlier, it stays open in the kernel and its peer sees no end.
+ *   - A callback that ends an operation is the last thing that touches the object: it may start it
+ *     again or free it. Which callbacks end something is said at each.
+ *   - stop and cancel answer true when nothing is under way: then no callback follows and the
+ *     object may be freed. When they answer false, the ending callback follows.
+ *   - An object does not close its descriptor (but for a connector that fails). The owner does,
+ *     with io_close(), when all objects on it are idle: closed earlier, it stays open in the kernel
+ *     and its peer sees no end.
  */
 #ifndef HALO_CORE_IO_SOCK_H
 #define HALO_CORE_IO_SOCK_H
@@ -25,17 +26,19 @@ struct halo_loop;
 
 /* ---- receive ---------------------------------------------------------------------------- */
 
-/* Octets that one connection may receive before the others get their turn, where the kernel can limit it
- * (6.17); eight buffers of 8 KiB. On older kernels 32 buffers (6.8 and later) or all there are. */
+/* Octets that one connection may receive before the others get their turn, where the kernel can
+ * limit it (6.17); eight buffers of 8 KiB. On older kernels 32 buffers (6.8 and later) or all there
+ * are. */
 enum { IO_RECEIVE_BUDGET = 64 * 1024 };
 
 /*
  * A stream of slices from a socket.
  *
  *   start -> on_received ... on_received -> on_receive_end
- *   pause: takes effect in the kernel with the turn's next enter. Until then on_received may still bring what was
- *          completed when pause was called (at most what lies in the completion queue), and on_receive_end
- *          may come. While paused, nothing is noticed: no data, no end, no error of the socket.
+ *   pause: takes effect in the kernel with the turn's next enter. Until then on_received may still
+ *          bring what was completed when pause was called (at most what lies in the completion
+ *          queue), and on_receive_end may come. While paused, nothing is noticed: no data, no end,
+ *          no error of the socket.
  *   stop:  no on_received any more; octets that still come are dropped.
  */
 struct io_receiver {
@@ -48,8 +51,9 @@ struct io_receiver {
     /* Ends it. 0: the peer has sent its end; else a negative errno, -ECANCELED after stop. */
     void (*on_receive_end)(struct io_receiver *receiver, int error);
     int fd;
-    /* Set it before start when the socket is not TCP (AF_UNIX): there a multishot receive of kernels before
-     * 2026 may miss the end. With TCP it may only miss a reset right behind octets, which the next send finds. */
+    /* Set it before start when the socket is not TCP (AF_UNIX): there a multishot receive of
+     * kernels before 2026 may miss the end. With TCP it may only miss a reset right behind octets,
+     * which the next send finds. */
     bool is_local;
     bool started;
     bool paused;
@@ -65,8 +69,9 @@ void io_receiver_pause(struct io_receiver *receiver);
 void io_receiver_resume(struct io_receiver *receiver);
 bool io_receiver_stop(struct io_receiver *receiver);
 
-/* Nothing is under way and nothing will be called. True before start, after on_receive_end began, and after a stop that
- * answered true. A paused receiver may be idle in the kernel but is not idle here. */
+/* Nothing is under way and nothing will be called. True before start, after on_receive_end began,
+ * and after a stop that answered true. A paused receiver may be idle in the kernel but is not idle
+ * here. */
 static inline bool io_receiver_idle(const struct io_receiver *receiver)
 {
     return !receiver->started;
@@ -85,16 +90,18 @@ enum { IO_SEND_OCTETS_MAX = 128 * 1024 };
 struct io_sender {
     struct io_op op;
     struct halo_loop *loop;
-    /* Ends the send. `result`: octets that were accepted, may be fewer than asked for, also 0 (the kernel
-     * said "again"): the owner sends the rest. Or a negative errno: -EPIPE, -ECONNRESET, -ECANCELED ... */
+    /* Ends the send. `result`: octets that were accepted, may be fewer than asked for, also 0 (the
+     * kernel said "again"): the owner sends the rest. Or a negative errno: -EPIPE, -ECONNRESET,
+     * -ECANCELED ... */
     void (*on_sent)(struct io_sender *sender, int result);
     int fd;
 };
 
 void io_sender_init(struct io_sender *sender, struct halo_loop *loop, int fd,
                     void (*on_sent)(struct io_sender *sender, int result));
-/* Sends the pieces in order. The array is copied; the octets stay as they are until on_sent. Only when none is under
- * way, and not before the loop runs: connections that exist earlier send from a deferred call. */
+/* Sends the pieces in order. The array is copied; the octets stay as they are until on_sent. Only
+ * when none is under way, and not before the loop runs: connections that exist earlier send from a
+ * deferred call. */
 void io_sender_send(struct io_sender *sender, const struct iovec *pieces, int num_pieces);
 /* Gives up a send that is under way; on_sent follows and tells what was accepted until then. */
 bool io_sender_cancel(struct io_sender *sender);
@@ -114,9 +121,9 @@ enum io_acceptor_state {
 };
 
 /*
- * Accepts connections of a listening socket. Accepted descriptors are close-on-exec, blocking, and have the
- * TCP options of the listener. When descriptors or memory run out it backs off, 10 ms at first and then
- * longer, up to 100 ms, and goes on.
+ * Accepts connections of a listening socket. Accepted descriptors are close-on-exec, blocking, and
+ * have the TCP options of the listener. When descriptors or memory run out it backs off, 10 ms at
+ * first and then longer, up to 100 ms, and goes on.
  */
 struct io_acceptor {
     struct io_op op;
@@ -141,12 +148,13 @@ void io_acceptor_init(struct io_acceptor *acceptor, struct halo_loop *loop, int 
                       void (*on_accepted)(struct io_acceptor *acceptor, int fd),
                       void (*on_accept_end)(struct io_acceptor *acceptor));
 void io_acceptor_start(struct io_acceptor *acceptor);
-/* At the limit of connections: leaves further ones in the kernel's queue. Those accepted already are
- * still handed out. */
+/* At the limit of connections: leaves further ones in the kernel's queue. Those accepted already
+ * are still handed out. */
 void io_acceptor_pause(struct io_acceptor *acceptor);
 void io_acceptor_resume(struct io_acceptor *acceptor);
-/* Stops for good. With `drain`, connections that the kernel has already established in its queue are handed out
- * before the end, for closing the listening socket would reset them; without, they and late ones are reset. */
+/* Stops for good. With `drain`, connections that the kernel has already established in its queue
+ * are handed out before the end, for closing the listening socket would reset them; without, they
+ * and late ones are reset. */
 bool io_acceptor_stop(struct io_acceptor *acceptor, bool drain);
 
 static inline bool io_acceptor_idle(const struct io_acceptor *acceptor)
@@ -170,12 +178,13 @@ struct io_connector {
     void (*on_connected)(struct io_connector *connector, int result);
     struct io_address address;
     int fd;
-    int reason; /* why it was given up: -ETIMEDOUT, -ECANCELED, or what socket() or bind() said; else 0 */
+    int reason; /* why it was given up: a timeout, a cancel, no socket; else 0 */
 };
 
 void io_connector_init(struct io_connector *connector, struct halo_loop *loop,
                        void (*on_connected)(struct io_connector *connector, int result));
-/* `options` may be NULL. Everything that goes wrong is told by on_connected. The socket gets TCP_NODELAY. */
+/* `options` may be NULL. Everything that goes wrong is told by on_connected. The socket gets
+ * TCP_NODELAY. */
 void io_connector_start(struct io_connector *connector, const struct io_address *address,
                         const struct io_connect_options *options);
 bool io_connector_cancel(struct io_connector *connector);
@@ -187,42 +196,45 @@ static inline bool io_connector_idle(const struct io_connector *connector)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
-/* Options of a listening socket; accepted sockets inherit those of TCP. Zero means the kernel's default,
- * unless said otherwise. */
+/* Options of a listening socket; accepted sockets inherit those of TCP. Zero means the kernel's
+ * default, unless said otherwise. */
 struct io_listen_options {
-    uint32_t backlog;          /* 0: 4096, cut by net.core.somaxconn */
-    bool reuse_port;           /* SO_REUSEPORT: several workers listen on one port */
-    bool ipv6_only;            /* else [::] takes IPv4 too */
-    bool delay;                /* leaves Nagle's algorithm on; off by default */
-    bool keep_alive;           /* SO_KEEPALIVE */
+    uint32_t backlog; /* 0: 4096, cut by net.core.somaxconn */
+    bool reuse_port;  /* SO_REUSEPORT: several workers listen on one port */
+    bool ipv6_only;   /* else [::] takes IPv4 too */
+    bool delay;       /* leaves Nagle's algorithm on; off by default */
+    bool keep_alive;  /* SO_KEEPALIVE */
     uint32_t keep_alive_idle_s;
     uint32_t keep_alive_interval_s;
     uint32_t keep_alive_count;
-    uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT: unacknowledged data ends the connection */
-    uint32_t not_sent_lowat;   /* TCP_NOTSENT_LOWAT, octets */
-    uint32_t send_buffer;      /* SO_SNDBUF, octets */
-    uint32_t receive_buffer;   /* SO_RCVBUF, octets */
+    uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT: unacknowledged data ends the connection */
+    uint32_t not_sent_lowat;  /* TCP_NOTSENT_LOWAT, octets */
+    uint32_t send_buffer;     /* SO_SNDBUF, octets */
+    uint32_t receive_buffer;  /* SO_RCVBUF, octets */
 };
 
-/* Makes a listening socket, counted as open by halo. `address` is TCP or a UNIX path; port 0 lets the kernel choose.
- * Returns the descriptor or a negative errno. */
+/* Makes a listening socket, counted as open by halo. `address` is TCP or a UNIX path; port 0 lets
+ * the kernel choose. Returns the descriptor or a negative errno. */
 int io_listen(struct halo_loop *loop, const struct io_address *address,
               const struct io_listen_options *options) HALO_MUST_USE;
 
-/* Ends directions of a connection (SHUT_WR, SHUT_RDWR). SHUT_RDWR makes operations under way complete.
- * A system call: the io_uring operation would always go through a worker thread. 0 or a negative errno. */
+/* Ends directions of a connection (SHUT_WR, SHUT_RDWR). SHUT_RDWR makes operations under way
+ * complete. A system call: the io_uring operation would always go through a worker thread. 0 or a
+ * negative errno. */
 int io_shutdown(struct halo_loop *loop, int fd, int how);
 
 /* Closing resets the connection instead of ending it; what is unsent is dropped. */
 void io_set_reset_on_close(int fd);
 
-/* Closes a descriptor that is counted as open by halo. Nothing may be under way on it. It happens with the next enter,
- * which saves a system call; io_close_now: at once, so that a listener's address is free when it returns. */
+/* Closes a descriptor that is counted as open by halo. Nothing may be under way on it. It happens
+ * with the next enter, which saves a system call; io_close_now: at once, so that a listener's
+ * address is free when it returns. */
 void io_close(struct halo_loop *loop, int fd);
 void io_close_now(struct halo_loop *loop, int fd);
 
-/* A descriptor came into halo's hands by other ways (a file that was opened, a socket that the user gave), or left
- * them: the ledger of descriptors. io_listen, accept and connect count theirs, io_close uncounts. */
+/* A descriptor came into halo's hands by other ways (a file that was opened, a socket that the user
+ * gave), or left them: the ledger of descriptors. io_listen, accept and connect count theirs,
+ * io_close uncounts. */
 void io_fd_opened(struct halo_loop *loop, int fd);
 void io_fd_closed(struct halo_loop *loop, int fd);
 

@@ -6,7 +6,8 @@
 enum {
     BACKOFF_MIN_MS = 10,
     BACKOFF_MAX_MS = 100,
-    /* Connections taken from the queue of a listener that is about to be closed; more than any backlog. */
+    /* Connections taken from the queue of a listener that is about to be closed; more than any
+     * backlog. */
     DRAIN_MAX = 65536,
 };
 
@@ -31,7 +32,7 @@ void io_acceptor_init(struct io_acceptor *acceptor, struct halo_loop *loop, int 
 static void arm(struct io_acceptor *acceptor)
 {
     struct halo_loop *loop = acceptor->loop;
-    struct ring_request request = {.opcode = RING_ACCEPT, .fd = acceptor->fd};
+    struct ring_request request = { .opcode = RING_ACCEPT, .fd = acceptor->fd };
 
     HALO_ASSERT(acceptor->state == IO_ACCEPTOR_RUNNING);
     HALO_ASSERT(!timer_armed(&acceptor->backoff));
@@ -46,7 +47,8 @@ static void arm(struct io_acceptor *acceptor)
 
 static void back_off(struct io_acceptor *acceptor, int error)
 {
-    acceptor->backoff_ms = min_u32(max_u32(acceptor->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
+    acceptor->backoff_ms =
+        min_u32(max_u32(acceptor->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
     if (acceptor->on_accept_error != NULL) {
         acceptor->in_callback = true;
         acceptor->on_accept_error(acceptor, error);
@@ -93,7 +95,8 @@ static void accept_failed(struct io_acceptor *acceptor, int error)
         back_off(acceptor, error);
         return;
     default:
-        /* A kernel or sandbox that cannot do multishot, or a socket that does not listen: go on with care. */
+        /* A kernel or sandbox that cannot do multishot, or a socket that does not listen: go on
+         * with care. */
         acceptor->multishot = false;
         back_off(acceptor, error);
         return;
@@ -202,7 +205,8 @@ bool io_acceptor_stop(struct io_acceptor *acceptor, bool drain)
     }
     acceptor->state = IO_ACCEPTOR_STOPPING;
     if (acceptor->in_callback) {
-        io_op_cancel(acceptor->loop, &acceptor->op); /* does nothing when it has ended: acceptor_done goes on */
+        io_op_cancel(acceptor->loop,
+                     &acceptor->op); /* does nothing when it has ended: acceptor_done goes on */
         return false;
     }
     if (io_op_idle(&acceptor->op)) {

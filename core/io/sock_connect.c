@@ -10,7 +10,7 @@ static void connect_timed_out(struct timer *timer);
 void io_connector_init(struct io_connector *connector, struct halo_loop *loop,
                        void (*on_connected)(struct io_connector *connector, int result))
 {
-    *connector = (struct io_connector){.loop = loop, .on_connected = on_connected, .fd = -1};
+    *connector = (struct io_connector){ .loop = loop, .on_connected = on_connected, .fd = -1 };
     io_op_init(&connector->op, connector_done);
     timer_init(&connector->timeout, connect_timed_out);
 }
@@ -34,8 +34,8 @@ static void connector_done(struct io_op *op, int result, uint32_t flags)
     HALO_ASSERT((flags & RING_MORE) == 0);
     loop_timer_clear(connector->loop, &connector->timeout);
     connector->fd = -1;
-    /* A connection that was established before the timeout's cancel came is welcome; one that nobody
-     * wants any more is not. */
+    /* A connection that was established before the timeout's cancel came is welcome; one that
+     * nobody wants any more is not. */
     if (result >= 0 && connector->reason != -ECANCELED) {
         connector->on_connected(connector, fd);
         return;
@@ -72,7 +72,7 @@ static int open_socket(struct io_connector *connector, const struct io_connect_o
 void io_connector_start(struct io_connector *connector, const struct io_address *address,
                         const struct io_connect_options *options)
 {
-    struct ring_request request = {.opcode = RING_CONNECT};
+    struct ring_request request = { .opcode = RING_CONNECT };
 
     HALO_ASSERT(io_connector_idle(connector));
     connector->address = *address;

@@ -39,10 +39,10 @@ static void leave_starved(struct io_receiver *receiver)
 }
 
 /*
- * The kernel tries first and polls then. IORING_RECVSEND_POLL_FIRST would save the attempt on a socket that has
- * nothing yet, and -ENOBUFS on such a one when the ring happens to be empty; but armed with it where octets and
- * an end are there already, a multishot receive brings the octets and never the end (seen on 6.18 with AF_UNIX, and
- * with TCP when the end is a reset).
+ * The kernel tries first and polls then. IORING_RECVSEND_POLL_FIRST would save the attempt on a
+ * socket that has nothing yet, and -ENOBUFS on such a one when the ring happens to be empty; but
+ * armed with it where octets and an end are there already, a multishot receive brings the octets
+ * and never the end (seen on 6.18 with AF_UNIX, and with TCP when the end is a reset).
  */
 static void arm(struct io_receiver *receiver)
 {
@@ -116,7 +116,7 @@ static void operation_ended(struct io_receiver *receiver, struct bufring_group *
             starve(receiver);
             return;
         }
-        break; /* the set has grown meanwhile */
+        break;       /* the set has grown meanwhile */
     case -ECANCELED: /* paused, and perhaps resumed since */
     case -EAGAIN:    /* polled in vain too often: 128 times, 6.1 and later */
     case -EINTR:
@@ -137,7 +137,7 @@ static void receiver_done(struct io_op *op, int result, uint32_t flags)
 {
     struct io_receiver *receiver = HALO_CONTAINER(op, struct io_receiver, op);
     struct bufring_group *group = receiver->group;
-    halo_slice slice = {0};
+    halo_slice slice = { 0 };
 
     if ((flags & RING_BUFFER) != 0) {
         slice = bufring_take(group, flags >> RING_BUFFER_SHIFT, result > 0 ? (size_t)result : 0);

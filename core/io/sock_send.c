@@ -31,7 +31,7 @@ static void sender_done(struct io_op *op, int result, uint32_t flags)
 void io_sender_init(struct io_sender *sender, struct halo_loop *loop, int fd,
                     void (*on_sent)(struct io_sender *sender, int result))
 {
-    *sender = (struct io_sender){.loop = loop, .on_sent = on_sent, .fd = fd};
+    *sender = (struct io_sender){ .loop = loop, .on_sent = on_sent, .fd = fd };
     io_op_init(&sender->op, sender_done);
 }
 
@@ -72,7 +72,7 @@ static bool request_pieces(struct io_sender *sender, struct ring_request *reques
 
 void io_sender_send(struct io_sender *sender, const struct iovec *pieces, int num_pieces)
 {
-    struct ring_request request = {.fd = sender->fd};
+    struct ring_request request = { .fd = sender->fd };
 
     HALO_ASSERT(io_op_idle(&sender->op));
     HALO_ASSERT(num_pieces > 0 && num_pieces <= IO_SEND_PIECES_MAX);

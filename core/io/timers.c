@@ -1,11 +1,11 @@
 #include "core/io/timers.h"
 
 /*
- * A tick has 8 groups of 6 bits. A timer lies at the level of the highest group in which its tick differs from
- * the current one, in the slot that this group of its tick names. So all occupied slots of a level lie ahead of
- * the current one, and those of a lower level come before those of a higher one: the next slot is the
- * lowest bit of the lowest level that has any. When the clock reaches a slot of a higher level, its timers
- * spread over the lower ones.
+ * A tick has 8 groups of 6 bits. A timer lies at the level of the highest group in which its tick
+ * differs from the current one, in the slot that this group of its tick names. So all occupied
+ * slots of a level lie ahead of the current one, and those of a lower level come before those of a
+ * higher one: the next slot is the lowest bit of the lowest level that has any. When the clock
+ * reaches a slot of a higher level, its timers spread over the lower ones.
  */
 
 enum { TIMER_SLOT_MASK = TIMER_SLOTS - 1 };
@@ -14,7 +14,7 @@ static const uint64_t TICK_LAST = UINT64_MAX >> TIMER_TICK_BITS;
 
 void timers_init(struct timers *timers, uint64_t now_ns)
 {
-    *timers = (struct timers){.now_ns = now_ns, .tick = now_ns >> TIMER_TICK_BITS};
+    *timers = (struct timers){ .now_ns = now_ns, .tick = now_ns >> TIMER_TICK_BITS };
     for (int level = 0; level < TIMER_LEVELS; level++) {
         for (int slot = 0; slot < TIMER_SLOTS; slot++) {
             list_init(&timers->slots[level][slot]);
@@ -69,7 +69,8 @@ static void timer_remove(struct timers *timers, struct timer *timer)
 
     HALO_ASSERT(timers->armed > 0);
     timers->armed--;
-    /* Alone in its list, it has the head on both sides. The head may also be that of timers_expire(). */
+    /* Alone in its list, it has the head on both sides. The head may also be that of
+     * timers_expire(). */
     if (head == timer->link.prev && offset < sizeof(timers->slots)) {
         size_t index = offset / sizeof(struct list_link);
 

@@ -1,6 +1,7 @@
 /*
- * What ring_uring.c and ring_probe.c share: the two files that include liburing.h. Flags that liburing 2.3 does not
- * know yet are defined here; they are all per request, so an older library need not know them.
+ * What ring_uring.c and ring_probe.c share: the two files that include liburing.h. Flags that
+ * liburing 2.3 does not know yet are defined here; they are all per request, so an older library
+ * need not know them.
  */
 #ifndef HALO_CORE_IO_URING_H
 #define HALO_CORE_IO_URING_H

@@ -7,7 +7,8 @@
  *   session_frames.c   one handler per frame type
  *   session_block.c    header blocks: HEADERS + CONTINUATION, HPACK, what a list means for its stream
  *   session_headers.c  calls that send header blocks
- *   session_body.c     calls that send bodies; received bodies handed out, held, credited
+ *   session_body.c     calls that send bodies
+ *   session_receive.c  windows; received bodies handed out, held, credited
  *   session_output.c   pull and sent: DATA by the scheduler, late
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
  *
@@ -268,8 +269,12 @@ enum stream_lookup session_lookup(const struct halo_session *session, uint32_t s
                                   struct halo_stream **stream);
 bool session_is_local_id(const struct halo_session *session, uint32_t stream_id);
 
-/* ---- session_body.c -------------------------------------------------------------------------------- */
+/* ---- session_receive.c, session_body.c --------------------------------------------------------------- */
 
+void session_write_window_update(struct halo_session *session, uint32_t stream_id,
+                                 uint32_t increment);
+/* Our SETTINGS_INITIAL_WINDOW_SIZE holds. */
+void session_resize_streams(struct halo_session *session, uint32_t size);
 /* Octets of DATA are done with: credit to the connection and, while the peer may still send on it, to the
  * stream (NULL: gone). */
 void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len);
@@ -332,8 +337,6 @@ int session_check_settings(int role, const struct halo_settings *settings);
 int session_write_settings(struct halo_session *session, const struct halo_settings *settings);
 void session_write_goaway(struct halo_session *session, uint32_t last_stream_id, uint32_t code,
                           const void *debug_data, size_t debug_len);
-void session_write_window_update(struct halo_session *session, uint32_t stream_id,
-                                 uint32_t increment);
 /* Streams came or went: starts or stops the idle deadline. */
 void session_idle_update(struct halo_session *session);
 

@@ -132,12 +132,13 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
     if (stream == NULL) {
         return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
     }
-    session->open_remote++;
     stream->id = stream_id;
     if (!stream_store_add(&session->store, session->env->memory, stream)) {
-        stream->id = 0; /* it is in no table to be taken out of */
+        list_remove(&stream->all); /* nobody was told of it */
+        slab_give(&session->env->streams, stream);
         return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
     }
+    session->open_remote++;
     session->last_accepted_id = stream_id;
     session->idle_deadline_ns = UINT64_MAX;
     stream->flags |= (message.head ? STREAM_HEAD : 0) |

@@ -154,13 +154,10 @@ static bool queue_small(struct halo_stream *stream, const uint8_t *data, size_t 
     return true;
 }
 
-static bool queue_copy(struct halo_stream *stream, const uint8_t *data, size_t len)
+static bool queue_in_chunks(struct halo_stream *stream, const uint8_t *data, size_t len)
 {
     struct memory *memory = stream->session->env->memory;
 
-    if (stream->write_first == NULL && len <= COPY_SMALL_MAX) {
-        return queue_small(stream, data, len);
-    }
     while (len > 0) {
         size_t part = extend_last(stream, data, len);
 
@@ -181,6 +178,47 @@ static bool queue_copy(struct halo_stream *stream, const uint8_t *data, size_t l
         }
         data += part;
         len -= part;
+    }
+    return true;
+}
+
+/* Takes back what was queued behind `last` (NULL: all), and what `last` grew by since it was `len` long. */
+static void unqueue(struct halo_stream *stream, struct write_block *last, size_t len)
+{
+    struct write_block *block = last != NULL ? last->next : stream->write_first;
+
+    if (last != NULL && last->len > len) {
+        last->owner.chunk->used -= (uint32_t)(last->len - len);
+        stream->buffered -= last->len - len;
+        last->len = len;
+    }
+    if (last != NULL) {
+        last->next = NULL;
+    } else {
+        stream->write_first = NULL;
+    }
+    stream->write_last = last;
+    while (block != NULL) {
+        struct write_block *next = block->next;
+
+        stream->buffered -= block->len;
+        write_block_unref(&stream->session->env->blocks, block);
+        block = next;
+    }
+}
+
+/* All of it or, when memory is out, nothing: a body with a hole would be worse than none. */
+static bool queue_copy(struct halo_stream *stream, const uint8_t *data, size_t len)
+{
+    struct write_block *last = stream->write_last;
+    size_t last_len = last != NULL ? last->len : 0;
+
+    if (stream->write_first == NULL && len <= COPY_SMALL_MAX) {
+        return queue_small(stream, data, len);
+    }
+    if (!queue_in_chunks(stream, data, len)) {
+        unqueue(stream, last, last_len);
+        return false;
     }
     return true;
 }

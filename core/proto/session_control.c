@@ -1,6 +1,6 @@
 /*
  * The connection's own business: SETTINGS and their acknowledgement, PING, GOAWAY and the graceful end,
- * windows of the connection, deadlines.
+ * deadlines.
  */
 #include "core/proto/session.h"
 
@@ -17,48 +17,6 @@ static const struct fault *count_reply(struct halo_session *session)
     return session->replies_queued > LIMIT_QUEUED_REPLIES_HARD
                ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "answers are not read")
                : NULL;
-}
-
-/* ---- windows of the connection ---------------------------------------------------------------------------- */
-
-void session_write_window_update(struct halo_session *session, uint32_t stream_id,
-                                 uint32_t increment)
-{
-    uint8_t *frame = frame_reserve(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id);
-
-    if (frame != NULL) {
-        store_u32(frame + FRAME_HEADER_LEN, increment);
-        frame_commit(session, frame, frame + FRAME_HEADER_LEN + 4);
-        session_wake(session);
-    }
-}
-
-int halo_session_set_window(halo_session *session, uint32_t octets)
-{
-    struct receive_window *window = &session->receive;
-    uint32_t old = (uint32_t)window->size;
-    uint32_t part;
-
-    if (octets > LIMIT_WINDOW_MAX) {
-        return HALO_E_INVALID_ARGUMENT;
-    }
-    window->size = (int32_t)octets;
-    if (octets > old) {
-        /* What is still withheld was never taken from the peer: giving that up is giving it. */
-        part = min_u32(octets - old, window->withheld);
-        window->withheld -= part;
-        part = octets - old - part;
-        window->available += (int32_t)part;
-        if (part > 0) {
-            session_write_window_update(session, 0, part);
-        }
-    } else {
-        /* Credit that was given cannot be taken back; it is withheld from what comes. */
-        part = min_u32(old - octets, window->unreturned);
-        window->unreturned -= part;
-        window->withheld += old - octets - part;
-    }
-    return 0;
 }
 
 /* ---- SETTINGS (RFC 9113 6.5) --------------------------------------------------------------------------------- */
@@ -127,28 +85,6 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
     return 0;
 }
 
-/* Our initial window size holds: what a stream gives back, and when, goes by it. Credit that had been
- * collected up to half the old size may be due by the new one. */
-static void resize_streams(struct halo_session *session, uint32_t size)
-{
-    struct list_link *link;
-
-    session->local.initial_window_size = size;
-    for (link = session->streams.next; link != &session->streams; link = link->next) {
-        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
-        uint32_t increment;
-
-        stream->receive.size = (int32_t)size;
-        if (stream->id == 0 || stream->recv_half == HALF_DONE) {
-            continue;
-        }
-        increment = receive_window_return(&stream->receive, 0);
-        if (increment > 0) {
-            session_write_window_update(session, stream->id, increment);
-        }
-    }
-}
-
 /* Our oldest SETTINGS hold from now on (6.5.3). */
 static const struct fault *on_settings_ack(struct halo_session *session, struct halo_event *event)
 {
@@ -171,7 +107,7 @@ static const struct fault *on_settings_ack(struct halo_session *session, struct 
         local->max_concurrent_streams = sent->max_concurrent_streams;
     }
     if (has(sent, HALO_SETTINGS_INITIAL_WINDOW_SIZE)) {
-        resize_streams(session, sent->initial_window_size);
+        session_resize_streams(session, sent->initial_window_size);
     }
     if (has(sent, HALO_SETTINGS_MAX_FRAME_SIZE)) {
         local->max_frame_size = sent->max_frame_size;

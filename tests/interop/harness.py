@@ -220,7 +220,7 @@ class Env:
         self.processes = []
         self.ca = self.cert = self.key = None
 
-    def big(self, release=100 * MIB, sanitized=8 * MIB):
+    def big(self, release=100 * MIB, sanitized=32 * MIB):
         """The size of a large body: smaller where each octet costs more."""
         return sanitized if self.sanitized else release
 
@@ -270,8 +270,18 @@ class Env:
                           f"{(expired.stderr or b'')[-2000:]!r}") from None
         if status is not None and done.returncode != status:
             raise Failure(f"{args[0]} ended with {done.returncode}, want {status}: "
-                          f"{done.stderr[-2000:].decode(errors='replace')}")
+                          f"{done.stderr[-600:].decode(errors='replace')}")
         return done
+
+    def run_to(self, file, args, timeout=60):
+        """Runs a program with its output in a file."""
+        limit = timeout * self.scale
+        try:
+            done = subprocess.run([str(arg) for arg in args], stdin=subprocess.DEVNULL, stdout=file,
+                                  stderr=subprocess.PIPE, timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{args[0]} still runs after {limit} s") from None
+        equal(done.returncode, 0, f"status of {args[0]} ({done.stderr[-600:]!r})")
 
     def end_all(self):
         for process in reversed(self.processes):

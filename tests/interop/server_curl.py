@@ -6,9 +6,10 @@ import os
 import re
 import signal
 import subprocess
+import threading
 
 from fixtures import ServerFixture
-from harness import (H2C, MIB, Process, Suite, check, contains, ending, equal, file_sha, pattern,
+from harness import (H2C, MIB, TLS, Process, Suite, check, contains, ending, equal, file_sha, pattern,
                      pattern_sha, require)
 
 suite = Suite("server", "curl")
@@ -33,10 +34,13 @@ class Fixture(ServerFixture):
                             status, **more).stdout
 
     def head_and_body(self, transport, path, *options, **more):
-        """Header blocks (1xx, final, trailers), as curl's -D gives them, and the body."""
-        heads = self.env.work / "heads"
-        body = self.fetch(transport, path, "-D", heads, *options, **more)
-        return [part for part in heads.read_text().split("\r\n\r\n") if part], body
+        """Header blocks (1xx and final) and the body, with the trailers behind it."""
+        text = self.fetch(transport, path, "-i", *options, **more).decode()
+        heads = []
+        while text.startswith("HTTP/2 "):
+            head, _, text = text.partition("\r\n\r\n")
+            heads.append(head)
+        return heads, text
 
     def download(self, transport, path, length):
         out = self.env.work / "download"
@@ -57,7 +61,7 @@ class Fixture(ServerFixture):
 def get(fixture, transport):
     heads, body = fixture.head_and_body(transport, "/")
     contains(heads[0], "HTTP/2 200", "status")
-    equal(body, b"halo test server\n", "body")
+    equal(body, "halo test server\n", "body")
 
 
 @suite.case("HEAD")
@@ -71,7 +75,7 @@ def head(fixture, transport):
 def not_found(fixture, transport):
     heads, body = fixture.head_and_body(transport, "/nowhere")
     contains(heads[0], "HTTP/2 404", "status")
-    equal(body, b"not found\n", "body")
+    equal(body, "not found\n", "body")
 
 
 @suite.case("statuses without a body")
@@ -79,7 +83,7 @@ def statuses(fixture, transport):
     for status in (200, 204, 205, 304, 400, 500, 503, 599):
         heads, body = fixture.head_and_body(transport, f"/status/{status}")
         contains(heads[0], f"HTTP/2 {status}", "status")
-        equal(body, b"", "body")
+        equal(body, "", "body")
 
 
 @suite.case("large download, byte-exact")
@@ -125,8 +129,8 @@ def large_echo(fixture, transport):
 @suite.case("trailers received")
 def trailers(fixture, transport):
     heads, body = fixture.head_and_body(transport, "/trailers", "-d", "hello")
-    equal(body, b"hello", "body")
-    contains(heads[-1], "body-octets: 5", "trailers")
+    contains(heads[0], "trailer: body-octets", "fields")
+    equal(body, "hellobody-octets: 5\r\n", "body and trailers")
 
 
 @suite.case("1xx before the response")
@@ -134,7 +138,7 @@ def information(fixture, transport):
     heads, body = fixture.head_and_body(transport, "/info")
     equal([head.split()[1] for head in heads], ["103", "103", "200"], "statuses")
     contains(heads[1], "link: </code.js>", "fields of the second 103")
-    equal(body, b"hinted\n", "body")
+    equal(body, "hinted\n", "body")
 
 
 @suite.case("expect: 100-continue")
@@ -142,7 +146,7 @@ def expect(fixture, transport):
     heads, body = fixture.head_and_body(transport, "/hash", "-H", "expect: 100-continue", "-d",
                                         "hello")
     equal([head.split()[1] for head in heads], ["100", "200"], "statuses")
-    contains(body.decode(), hashlib.sha256(b"hello").hexdigest(), "body")
+    contains(body, hashlib.sha256(b"hello").hexdigest(), "body")
 
 
 @suite.case("RST_STREAM instead of an answer")
@@ -152,7 +156,9 @@ def reset(fixture, transport):
     contains(done.stderr.decode(), "INTERNAL_ERROR", "error")
 
 
-@suite.case("10,000 requests in sequence on one connection")
+# With --http2-prior-knowledge, curl 7.88 says "Error in the HTTP2 framing layer" for each further
+# request on a connection, whoever the server is: hence these two over TLS only.
+@suite.case("10,000 requests in sequence on one connection", (TLS,))
 def sequence(fixture, transport):
     count = fixture.env.big(10000, 2000)
     out = fixture.fetch(transport, f"/bytes/100?[1-{count}]", "-o", os.devnull, "-w",
@@ -163,7 +169,7 @@ def sequence(fixture, transport):
     equal({line.split(maxsplit=1)[1] for line in lines}, {"200 100"}, "statuses and lengths")
 
 
-@suite.case("100 streams at once on one connection")
+@suite.case("100 streams at once on one connection", (TLS,))
 def parallel(fixture, transport):
     out = fixture.fetch(transport, "/slow/100?[1-200]", "-Z", "--parallel-max", "100", "-o",
                         os.devnull, "-w", "%{num_connects} %{http_code}\n")
@@ -234,16 +240,23 @@ def vanish_download(fixture, transport):
         vanish(fixture, Process(fixture.env, args, lines=False), MIB)
 
 
+def feed(body):
+    """Writes until the reader is gone."""
+    with contextlib.suppress(BrokenPipeError), body:
+        while True:
+            body.write(pattern(MIB))
+
+
 @suite.case("client killed in the middle of an upload")
 def vanish_upload(fixture, transport):
     for route in ("/echo", "/echo-slice"):
         args = [*fixture.args(transport), "-N", "-T", "-", "-X", "POST",
                 fixture.url(transport, route)]
         process = Process(fixture.env, args, lines=False, stdin=subprocess.PIPE)
-        with contextlib.closing(process.child.stdin) as body:
-            body.write(pattern(MIB // 2))
-            body.flush()
-            vanish(fixture, process, MIB // 4)
+        feeder = threading.Thread(target=feed, args=(process.child.stdin,), daemon=True)
+        feeder.start()
+        vanish(fixture, process, MIB)
+        feeder.join(10)
 
 
 @suite.case("SIGTERM during a transfer loses nothing")

@@ -101,12 +101,12 @@ static void peer_end(struct fake_peer *peer)
 }
 
 static const struct travel travels[] = {
-    {.piece = 0, .slices = false, .pull_limit = 1 << 20, .pull_pieces = 64},
-    {.piece = 1, .slices = false, .pull_limit = 1, .pull_pieces = 1},
-    {.piece = 7, .slices = false, .pull_limit = 100, .pull_pieces = 2},
-    {.piece = 0, .slices = true, .pull_limit = 5000, .pull_pieces = 3},
-    {.piece = 11, .slices = true, .pull_limit = 1 << 20, .pull_pieces = 64},
-    {.piece = 1000, .slices = false, .pull_limit = 1 << 20, .pull_pieces = 1},
+    { .piece = 0, .slices = false, .pull_limit = 1 << 20, .pull_pieces = 64 },
+    { .piece = 1, .slices = false, .pull_limit = 1, .pull_pieces = 1 },
+    { .piece = 7, .slices = false, .pull_limit = 100, .pull_pieces = 2 },
+    { .piece = 0, .slices = true, .pull_limit = 5000, .pull_pieces = 3 },
+    { .piece = 11, .slices = true, .pull_limit = 1 << 20, .pull_pieces = 64 },
+    { .piece = 1000, .slices = false, .pull_limit = 1 << 20, .pull_pieces = 1 },
 };
 
 static void compare(const char *what, const struct travel *travel, const struct wire *first,
@@ -126,8 +126,8 @@ static void compare(const char *what, const struct travel *travel, const struct 
 
 void scenario_test(void **state)
 {
-    struct wire events = {0};
-    struct wire output = {0};
+    struct wire events = { 0 };
+    struct wire output = { 0 };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(travels); i++) {
         struct fake_peer *peer = calloc(1, sizeof(*peer));
@@ -209,8 +209,9 @@ static void log_closed(struct fake_peer *peer, const char *what, const struct ha
         wire_format(&peer->log, " %u", event->stream_id);
     }
     if (error != NULL) {
-        wire_format(&peer->log, " %s %s origin=%u processed=%u", halo_status_name(error->status) + 7,
-                    halo_code_name(error->code), error->origin, error->processed);
+        wire_format(&peer->log, " %s %s origin=%u processed=%u",
+                    halo_status_name(error->status) + 7, halo_code_name(error->code), error->origin,
+                    error->processed);
         assert_non_null(error->reason);
     }
     wire_text(&peer->log, "\n");
@@ -265,9 +266,9 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
                     (unsigned long long)event->u.ping.round_trip_ns);
         break;
     case HALO_EVENT_GOAWAY:
-        wire_format(&peer->log, "GOAWAY %s last=%u debug=%.*s\n", halo_code_name(event->u.goaway.code),
-                    event->u.goaway.last_stream_id, (int)event->u.goaway.debug_len,
-                    (const char *)event->u.goaway.debug_data);
+        wire_format(&peer->log, "GOAWAY %s last=%u debug=%.*s\n",
+                    halo_code_name(event->u.goaway.code), event->u.goaway.last_stream_id,
+                    (int)event->u.goaway.debug_len, (const char *)event->u.goaway.debug_data);
         break;
     default:
         fail_msg("event of unknown type %u", event->type);
@@ -419,8 +420,8 @@ halo_stream *peer_stream(struct fake_peer *peer, uint32_t id)
 
 halo_stream *peer_request(struct fake_peer *peer, const char *method, unsigned flags)
 {
-    struct halo_request request = {.method = halo_str(method),
-                                   .authority = HALO_LIT("example.org")};
+    struct halo_request request = { .method = halo_str(method),
+                                    .authority = HALO_LIT("example.org") };
     halo_stream *stream = NULL;
     uint32_t id;
 
@@ -434,5 +435,5 @@ halo_stream *peer_request(struct fake_peer *peer, const char *method, unsigned f
 
 halo_header test_field(const char *name, const char *value)
 {
-    return (halo_header){.name = halo_str(name), .value = halo_str(value)};
+    return (halo_header){ .name = halo_str(name), .value = halo_str(value) };
 }

@@ -96,11 +96,13 @@ void scenario_test(void **state); /* the state is a struct scenario */
 
 #define SCENARIO(role_, function, options_)                                                        \
     {                                                                                              \
-        #function, scenario_test, NULL, NULL,                                                      \
-            &(struct scenario) { .run = (function), .options = (options_), .role = (role_) }       \
+#function, scenario_test, NULL, NULL, &(struct scenario)                                   \
+        {                                                                                          \
+            .run = (function), .options = (options_), .role = (role_)                              \
+        }                                                                                          \
     }
-#define SERVER(function) SCENARIO(HALO_SERVER, function, NULL)
-#define CLIENT(function) SCENARIO(HALO_CLIENT, function, NULL)
+#define SERVER(function)               SCENARIO(HALO_SERVER, function, NULL)
+#define CLIENT(function)               SCENARIO(HALO_CLIENT, function, NULL)
 #define SERVER_WITH(function, options) SCENARIO(HALO_SERVER, function, options)
 #define CLIENT_WITH(function, options) SCENARIO(HALO_CLIENT, function, options)
 
@@ -137,12 +139,15 @@ bool peer_next_frame(struct fake_peer *peer, struct heard_frame *heard);
 /* HEADERS (and CONTINUATION) of this stream with END_STREAM or not; text: "name: value\n" a field. */
 #define expect_headers(peer, id, flags, text)                                                      \
     peer_expect_headers(peer, id, flags, text, __FILE__, __LINE__)
-#define expect_data(peer, id, flags, len) peer_expect_frame(peer, T_DATA, flags, id, len, __FILE__, __LINE__)
+#define expect_data(peer, id, flags, len)                                                          \
+    peer_expect_frame(peer, T_DATA, flags, id, len, __FILE__, __LINE__)
 /* DATA frames of one stream up to `len` octets in all; the last with `flags`. */
 #define expect_body(peer, id, flags, len) peer_expect_body(peer, id, flags, len, __FILE__, __LINE__)
-#define expect_rst(peer, id, code) peer_expect_rst(peer, id, code, __FILE__, __LINE__)
-#define expect_goaway(peer, code, last_id) peer_expect_goaway(peer, code, last_id, __FILE__, __LINE__)
-#define expect_settings_ack(peer) peer_expect_frame(peer, T_SETTINGS, F_ACK, 0, 0, __FILE__, __LINE__)
+#define expect_rst(peer, id, code)        peer_expect_rst(peer, id, code, __FILE__, __LINE__)
+#define expect_goaway(peer, code, last_id)                                                         \
+    peer_expect_goaway(peer, code, last_id, __FILE__, __LINE__)
+#define expect_settings_ack(peer)                                                                  \
+    peer_expect_frame(peer, T_SETTINGS, F_ACK, 0, 0, __FILE__, __LINE__)
 #define expect_nothing(peer) peer_expect_nothing(peer, __FILE__, __LINE__)
 /* The events since the last look, as text. */
 #define expect_log(peer, text) peer_expect_log(peer, text, __FILE__, __LINE__)
@@ -157,7 +162,8 @@ void peer_expect_headers(struct fake_peer *peer, uint32_t id, uint8_t flags, con
                          const char *file, int line);
 void peer_expect_body(struct fake_peer *peer, uint32_t id, uint8_t flags, size_t len,
                       const char *file, int line);
-void peer_expect_rst(struct fake_peer *peer, uint32_t id, uint32_t code, const char *file, int line);
+void peer_expect_rst(struct fake_peer *peer, uint32_t id, uint32_t code, const char *file,
+                     int line);
 void peer_expect_goaway(struct fake_peer *peer, uint32_t code, uint32_t last_id, const char *file,
                         int line);
 void peer_expect_nothing(struct fake_peer *peer, const char *file, int line);

@@ -54,7 +54,8 @@ bool peer_next_frame(struct fake_peer *peer, struct heard_frame *heard)
     }
 }
 
-static struct heard_frame need_frame(struct fake_peer *peer, uint8_t type, const char *file, int line)
+static struct heard_frame need_frame(struct fake_peer *peer, uint8_t type, const char *file,
+                                     int line)
 {
     struct heard_frame heard;
 
@@ -115,9 +116,10 @@ static void hear_block(struct fake_peer *peer, const struct wire *block, const c
 }
 
 /* Takes the CONTINUATION frames of a block that HEADERS began. */
-static void hear_headers(struct fake_peer *peer, struct heard_frame heard, const char *file, int line)
+static void hear_headers(struct fake_peer *peer, struct heard_frame heard, const char *file,
+                         int line)
 {
-    struct wire block = {0};
+    struct wire block = { 0 };
     uint32_t id = heard.frame.stream_id;
 
     wire_octets(&block, heard.payload, heard.frame.len);
@@ -180,7 +182,8 @@ void peer_expect_goaway(struct fake_peer *peer, uint32_t code, uint32_t last_id,
 
     equal(heard.frame.stream_id, 0, file, line);
     equal(load_u32(heard.payload), last_id, file, line);
-    _assert_string_equal(halo_code_name(load_u32(heard.payload + 4)), halo_code_name(code), file, line);
+    _assert_string_equal(halo_code_name(load_u32(heard.payload + 4)), halo_code_name(code), file,
+                         line);
 }
 
 void peer_expect_nothing(struct fake_peer *peer, const char *file, int line)
@@ -218,7 +221,7 @@ void skip_log(struct fake_peer *peer)
 /* The hash of DATA is there for comparing runs; it is cut from the log before this comparison. */
 void peer_expect_log(struct fake_peer *peer, const char *text, const char *file, int line)
 {
-    struct wire plain = {0};
+    struct wire plain = { 0 };
 
     peer_flush_log(peer);
     while (peer->log_read < peer->log.len) {
@@ -254,7 +257,7 @@ static bool log_has(struct fake_peer *peer, const char *text)
 
 void peer_expect_dead(struct fake_peer *peer, uint32_t code, const char *file, int line)
 {
-    struct heard_frame heard = {0};
+    struct heard_frame heard = { 0 };
     bool goaway = false;
     char text[128];
 
@@ -267,7 +270,8 @@ void peer_expect_dead(struct fake_peer *peer, uint32_t code, const char *file, i
     if (!goaway) {
         fail_at(file, line, "no GOAWAY at the end of the output");
     }
-    _assert_string_equal(halo_code_name(load_u32(heard.payload + 4)), halo_code_name(code), file, line);
+    _assert_string_equal(halo_code_name(load_u32(heard.payload + 4)), halo_code_name(code), file,
+                         line);
     snprintf(text, sizeof(text), " %s origin=2", halo_code_name(code));
     if (!log_has(peer, "SESSION_CLOSED ") || !log_has(peer, text)) {
         fail_at(file, line, "SESSION_CLOSED with the code was not told");
@@ -277,7 +281,7 @@ void peer_expect_dead(struct fake_peer *peer, uint32_t code, const char *file, i
 
 void peer_expect_alive(struct fake_peer *peer, const char *file, int line)
 {
-    struct heard_frame heard = {0};
+    struct heard_frame heard = { 0 };
     bool answered = false;
 
     skip_log(peer);

@@ -10,7 +10,7 @@
 void wire_free(struct wire *wire)
 {
     free(wire->data);
-    *wire = (struct wire){0};
+    *wire = (struct wire){ 0 };
 }
 
 static uint8_t *wire_grow(struct wire *wire, size_t len)
@@ -160,7 +160,7 @@ void put_rst_stream(struct wire *wire, uint32_t id, uint32_t code)
 
 void put_settings(struct wire *wire, ...)
 {
-    struct wire payload = {0};
+    struct wire payload = { 0 };
     va_list pairs;
     unsigned identifier;
 
@@ -276,7 +276,7 @@ void fields(struct wire *block, ...)
 
 void put_fields(struct wire *wire, uint32_t id, unsigned flags, ...)
 {
-    struct wire block = {0};
+    struct wire block = { 0 };
     va_list pairs;
 
     va_start(pairs, flags);

@@ -13,7 +13,8 @@ enum {
     GROUP_BUFFERS_MAX = 32768,
     BACKLOG_MAX = 256,
     PIECES_MAX = 64,
-    /* Steps in which nothing happens before a wait is believed to be without end: delays pass in that time. */
+    /* Steps in which nothing happens before a wait is believed to be without end: delays pass in
+     * that time. */
     QUIET_STEPS_MAX = 64,
 };
 
@@ -131,7 +132,7 @@ static int socket_new(struct scripted_ring *self)
 
     HALO_ASSERT(self->num_sockets < SCRIPTED_SOCKETS_MAX);
     socket = &self->sockets[self->num_sockets];
-    *socket = (struct fake_socket){.open = true, .peer = -1};
+    *socket = (struct fake_socket){ .open = true, .peer = -1 };
     socket->in = malloc(self->options.socket_buffer);
     HALO_ASSERT(socket->in != NULL);
     self->num_open++;
@@ -325,7 +326,7 @@ static struct iovec next_piece(const struct fake_request *request)
         }
         skip -= request->pieces[i].iov_len;
     }
-    return (struct iovec){0};
+    return (struct iovec){ 0 };
 }
 
 static bool play_send(struct scripted_ring *self, struct fake_request *request)
@@ -370,7 +371,7 @@ static bool play_send(struct scripted_ring *self, struct fake_request *request)
 
 static bool play_accept(struct scripted_ring *self, struct fake_request *request)
 {
-    static const int errors[] = {-EMFILE, -ENFILE, -ENOMEM, -ECONNABORTED, -EINVAL, -EPROTO};
+    static const int errors[] = { -EMFILE, -ENFILE, -ENOMEM, -ECONNABORTED, -EINVAL, -EPROTO };
     struct fake_socket *listener = socket_of(self, request->request.fd);
     int fd;
 
@@ -413,7 +414,7 @@ static bool play_connect(struct scripted_ring *self, struct fake_request *reques
 static bool play_read(struct scripted_ring *self, struct fake_request *request)
 {
     const struct ring_request *wanted = &request->request;
-    struct pollfd waiting = {.fd = wanted->fd, .events = POLLIN};
+    struct pollfd waiting = { .fd = wanted->fd, .events = POLLIN };
     ssize_t len;
 
     if (poll(&waiting, 1, 0) != 1) {
@@ -468,8 +469,7 @@ static bool play(struct scripted_ring *self, struct fake_request *request)
 
 static void end_cancelled(struct scripted_ring *self, struct fake_request *request)
 {
-    bool is_send =
-        request->request.opcode == RING_SEND || request->request.opcode == RING_SENDMSG;
+    bool is_send = request->request.opcode == RING_SEND || request->request.opcode == RING_SENDMSG;
 
     if (!request->finished) {
         complete(self, request, is_send && request->done > 0 ? (int)request->done : -ECANCELED, 0);
@@ -734,7 +734,7 @@ static int scripted_buffers_register(struct ring *ring, uint16_t id,
         return self->options.buffers_error;
     }
     HALO_ASSERT(id < GROUPS_MAX && !group->registered && count <= GROUP_BUFFERS_MAX);
-    *group = (struct fake_group){.registered = true, .count = count, .entries = entries};
+    *group = (struct fake_group){ .registered = true, .count = count, .entries = entries };
     group->with_kernel = calloc(count, sizeof(bool));
     HALO_ASSERT(group->with_kernel != NULL);
     self->num_registered++;
@@ -751,7 +751,7 @@ static int scripted_buffers_unregister(struct ring *ring, uint16_t id)
                     self->requests[i]->request.group != id);
     }
     free(group->with_kernel);
-    *group = (struct fake_group){0};
+    *group = (struct fake_group){ 0 };
     return 0;
 }
 

@@ -44,6 +44,6 @@ static void test_release(void *piece, void *ctx)
 void test_memory_init(struct test_memory *memory)
 {
     *memory = (struct test_memory){
-        .allocator = {test_alloc, test_resize, test_release, memory},
+        .allocator = { test_alloc, test_resize, test_release, memory },
     };
 }

@@ -39,10 +39,10 @@ static void count_done(void *ctx)
 static void answer(struct talk *talk, halo_stream *stream)
 {
     halo_header list[] = {
-        {.name = HALO_LIT("X-Mixed"), .value = HALO_LIT("value of some length")},
-        {.name = HALO_LIT("x-other"), .value = HALO_LIT("other")},
+        { .name = HALO_LIT("X-Mixed"), .value = HALO_LIT("value of some length") },
+        { .name = HALO_LIT("x-other"), .value = HALO_LIT("other") },
     };
-    halo_headers headers = {.fields = list, .count = 2};
+    halo_headers headers = { .fields = list, .count = 2 };
 
     if (halo_stream_respond(stream, 200, &headers, 0) != 0) {
         return;
@@ -117,7 +117,7 @@ static void turn(struct talk *talk, struct wire *in, size_t piece)
 
 static void talk_as_server(struct talk *talk, struct wire *in)
 {
-    struct wire block = {0};
+    struct wire block = { 0 };
 
     put_preface(in);
     put_settings(in, 4, 30000, 0);
@@ -151,11 +151,11 @@ static void talk_as_server(struct talk *talk, struct wire *in)
 
 static void talk_as_client(struct talk *talk, struct wire *in)
 {
-    struct halo_request request = {.method = HALO_LIT("POST"), .authority = HALO_LIT("a")};
-    halo_header header = {.name = HALO_LIT("X-Name"), .value = HALO_LIT("a value of mine")};
-    halo_stream *streams[6] = {0};
+    struct halo_request request = { .method = HALO_LIT("POST"), .authority = HALO_LIT("a") };
+    halo_header header = { .name = HALO_LIT("X-Name"), .value = HALO_LIT("a value of mine") };
+    halo_stream *streams[6] = { 0 };
 
-    request.headers = (halo_headers){.fields = &header, .count = 1};
+    request.headers = (halo_headers){ .fields = &header, .count = 1 };
     put_settings(in, 3, 3, 0);
     put_settings_ack(in);
     turn(talk, in, 1000);
@@ -185,8 +185,8 @@ static void talk_as_client(struct talk *talk, struct wire *in)
 static bool run(int role, size_t fail_at, bool fail_after)
 {
     struct halo_session_options options;
-    struct talk talk = {.role = role};
-    struct wire in = {0};
+    struct talk talk = { .role = role };
+    struct wire in = { 0 };
 
     test_memory_init(&talk.memory);
     talk.memory.fail_at = fail_at;

@@ -32,7 +32,8 @@ static void borrowed_is_done_once_it_is_sent(struct fake_peer *peer)
     stream = answered(peer, 1, 0);
     assert_int_equal(halo_stream_write_borrow(stream, octets, 100, 0, count_done, &done), 0);
     assert_int_equal(done, 1); /* small: copied */
-    assert_int_equal(halo_stream_write_borrow(stream, octets, 50000, HALO_END_STREAM, count_done, &done), 0);
+    assert_int_equal(
+        halo_stream_write_borrow(stream, octets, 50000, HALO_END_STREAM, count_done, &done), 0);
     assert_int_equal(done, 1);
     assert_int_equal(halo_stream_buffered(stream), 50000);
     peer_go(peer);
@@ -108,7 +109,8 @@ static void empty_writes(struct fake_peer *peer)
     expect_nothing(peer);
     assert_int_equal(done, 4);
     assert_int_equal(halo_stream_write_borrow(stream, octets, 5000, 0, NULL, NULL), 0);
-    assert_int_equal(halo_stream_write_borrow(stream, octets, 0, HALO_END_STREAM, count_done, &done), 0);
+    assert_int_equal(
+        halo_stream_write_borrow(stream, octets, 0, HALO_END_STREAM, count_done, &done), 0);
     peer_go(peer);
     expect_data(peer, 1, F_END_STREAM, 5000);
     expect_nothing(peer);
@@ -128,7 +130,7 @@ static void slices_are_taken(struct fake_peer *peer)
         assert_int_equal(halo_stream_write_slice(stream, &slice, 0), 0);
         assert_null(slice.owner);
     }
-    slice = (halo_slice){.data = (const uint8_t *)"static", .len = 6};
+    slice = (halo_slice){ .data = (const uint8_t *)"static", .len = 6 };
     assert_int_equal(halo_stream_write_slice(stream, &slice, HALO_END_STREAM), 0);
     peer_go(peer);
     assert_int_equal(done, 2);
@@ -145,10 +147,11 @@ static void slices_are_taken(struct fake_peer *peer)
 /* Octets come out as they went in, whatever their size and whatever the windows do. */
 static void copied_writes_of_all_sizes(struct fake_peer *peer)
 {
-    static const size_t sizes[] = {1, 1023, 1024, 1025, 2047, 2048, 2049, 16383, 16384, 16385, 40000};
+    static const size_t sizes[] = { 1,    1023,  1024,  1025,  2047, 2048,
+                                    2049, 16383, 16384, 16385, 40000 };
     struct heard_frame heard;
-    struct wire wanted = {0};
-    struct wire got = {0};
+    struct wire wanted = { 0 };
+    struct wire got = { 0 };
     halo_stream *stream;
 
     for (size_t i = 0; i < sizeof(octets); i++) {
@@ -178,6 +181,34 @@ static void copied_writes_of_all_sizes(struct fake_peer *peer)
     assert_memory_equal(got.data, wanted.data, wanted.len);
     wire_free(&got);
     wire_free(&wanted);
+}
+
+/* A write that fails for want of memory leaves nothing behind: what is written next follows what was before. */
+static void failed_write_leaves_nothing(struct fake_peer *peer)
+{
+    halo_stream *stream;
+
+    peer_open_with(peer, 4, 0);
+    stream = answered(peer, 1, 0);
+    peer_go(peer);
+    expect_headers(peer, 1, 0, NULL);
+    for (size_t before = 0; before < 2; before++) {
+        size_t buffered = halo_stream_buffered(stream);
+
+        for (size_t n = 1; n <= 3; n++) {
+            peer->memory.fail_at = peer->memory.calls + n;
+            if (halo_stream_write(stream, octets, 100000 * n, 0) == 0) {
+                fail_msg("needed fewer than %zu allocations", n);
+            }
+            assert_int_equal(halo_stream_buffered(stream), buffered);
+        }
+        peer->memory.fail_at = 0;
+        assert_int_equal(halo_stream_write(stream, octets, 20000, 0), 0);
+    }
+    assert_int_equal(halo_stream_end(stream), 0);
+    put_window_update(&peer->in, 1, 100000);
+    peer_go(peer);
+    expect_body(peer, 1, F_END_STREAM, 40000);
 }
 
 /* done() is the application's: it may do anything to the stream that it was called for. */
@@ -216,7 +247,8 @@ static void writable_after_the_low_water_mark(struct fake_peer *peer)
 
     peer_open(peer);
     stream = answered(peer, 1, 0);
-    assert_int_equal(halo_stream_write_borrow(stream, octets, LIMIT_STREAM_LOW_WATER - 1, 0, NULL, NULL), 0);
+    assert_int_equal(
+        halo_stream_write_borrow(stream, octets, LIMIT_STREAM_LOW_WATER - 1, 0, NULL, NULL), 0);
     skip_log(peer);
     peer_go(peer);
     expect_log(peer, "");
@@ -275,14 +307,14 @@ static void done_source(void *ctx)
 
 static void source_is_read_to_its_end(struct fake_peer *peer)
 {
-    struct test_source state = {.left = 60000};
-    struct halo_source source = {read_source, done_source, &state};
+    struct test_source state = { .left = 60000 };
+    struct halo_source source = { read_source, done_source, &state };
     halo_stream *stream;
 
     for (int apart = 0; apart < 2; apart++) {
         uint32_t id = apart == 0 ? 1 : 3;
 
-        state = (struct test_source){.left = 30000, .later = 1, .end_apart = apart != 0};
+        state = (struct test_source){ .left = 30000, .later = 1, .end_apart = apart != 0 };
         peer_open(peer);
         stream = answered(peer, id, 0);
         assert_int_equal(halo_stream_write(stream, "first", 5, 0), 0);
@@ -307,8 +339,8 @@ static void source_is_read_to_its_end(struct fake_peer *peer)
 
 static void source_fails(struct fake_peer *peer)
 {
-    struct test_source state = {.left = 40000, .half = 30000, .fail = HALO_E_IO};
-    struct halo_source source = {read_source, done_source, &state};
+    struct test_source state = { .left = 40000, .half = 30000, .fail = HALO_E_IO };
+    struct halo_source source = { read_source, done_source, &state };
     halo_stream *stream;
 
     peer_open(peer);
@@ -332,8 +364,8 @@ static void ping_when_done(void *ctx)
 
 static void done_of_a_source_may_write(struct fake_peer *peer)
 {
-    struct test_source state = {.left = 5000};
-    struct halo_source source = {read_source, ping_when_done, &state};
+    struct test_source state = { .left = 5000 };
+    struct halo_source source = { read_source, ping_when_done, &state };
     halo_stream *stream;
 
     done_peer = peer;
@@ -349,8 +381,8 @@ static void done_of_a_source_may_write(struct fake_peer *peer)
 
 static void source_stays_with_the_window(struct fake_peer *peer)
 {
-    struct test_source state = {.left = 70000};
-    struct halo_source source = {read_source, done_source, &state};
+    struct test_source state = { .left = 70000 };
+    struct halo_source source = { read_source, done_source, &state };
     halo_stream *stream;
 
     peer_open(peer);
@@ -379,7 +411,7 @@ static void source_stays_with_the_window(struct fake_peer *peer)
 static void wait_for_trailers(struct fake_peer *peer)
 {
     halo_header sum = test_field("X-Sum", "7");
-    halo_headers trailers = {.fields = &sum, .count = 1};
+    halo_headers trailers = { .fields = &sum, .count = 1 };
     halo_stream *stream;
 
     peer_open(peer);
@@ -417,7 +449,7 @@ static void wait_for_trailers(struct fake_peer *peer)
 static void trailers_behind_a_body(struct fake_peer *peer)
 {
     halo_header sum = test_field("x-sum", "7");
-    halo_headers trailers = {.fields = &sum, .count = 1};
+    halo_headers trailers = { .fields = &sum, .count = 1 };
     halo_stream *stream;
 
     peer_open_with(peer, 4, 1000);
@@ -443,6 +475,7 @@ int main(void)
         SERVER(empty_writes),
         SERVER(slices_are_taken),
         SERVER(copied_writes_of_all_sizes),
+        SERVER(failed_write_leaves_nothing),
         SERVER(done_may_reset_the_stream),
         SERVER(writable_after_the_low_water_mark),
         SERVER(source_is_read_to_its_end),

@@ -22,7 +22,7 @@ static void get_is_answered(struct fake_peer *peer)
 static void post_with_body_and_trailers(struct fake_peer *peer)
 {
     halo_header sum = test_field("x-sum", "42");
-    halo_headers trailers = {.fields = &sum, .count = 1};
+    halo_headers trailers = { .fields = &sum, .count = 1 };
 
     peer_open(peer);
     put_post(&peer->in, 1);
@@ -176,7 +176,7 @@ static void information_limit_large(struct fake_peer *peer)
 /* A client that gets a response on a stream it never opened. */
 static void response_on_other_streams(struct fake_peer *peer)
 {
-    static const uint32_t ids[] = {3, 2, 0x7fffffff};
+    static const uint32_t ids[] = { 3, 2, 0x7fffffff };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(ids); i++) {
         peer_open(peer);
@@ -229,23 +229,23 @@ static void fields_that_are_refused(struct fake_peer *peer)
         const char *value;
         int status;
     } cases[] = {
-        {"", "x", HALO_E_INVALID_HEADER_NAME},
-        {"a b", "x", HALO_E_INVALID_HEADER_NAME},
-        {"a:", "x", HALO_E_INVALID_HEADER_NAME},
-        {"a", "x\ny", HALO_E_INVALID_HEADER_VALUE},
-        {"a", "x\ry", HALO_E_INVALID_HEADER_VALUE},
-        {"a", " x", HALO_E_INVALID_HEADER_VALUE},
-        {"a", "x\t", HALO_E_INVALID_HEADER_VALUE},
-        {":status", "200", HALO_E_PSEUDOHEADER_NOT_ALLOWED},
-        {":x", "200", HALO_E_PSEUDOHEADER_NOT_ALLOWED},
-        {"connection", "close", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"Connection", "close", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"Transfer-Encoding", "chunked", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"upgrade", "h2c", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"keep-alive", "1", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"proxy-connection", "1", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"http2-settings", "1", HALO_E_INVALID_CONNECTION_HEADERS},
-        {"te", "gzip", HALO_E_INVALID_CONNECTION_HEADERS},
+        { "", "x", HALO_E_INVALID_HEADER_NAME },
+        { "a b", "x", HALO_E_INVALID_HEADER_NAME },
+        { "a:", "x", HALO_E_INVALID_HEADER_NAME },
+        { "a", "x\ny", HALO_E_INVALID_HEADER_VALUE },
+        { "a", "x\ry", HALO_E_INVALID_HEADER_VALUE },
+        { "a", " x", HALO_E_INVALID_HEADER_VALUE },
+        { "a", "x\t", HALO_E_INVALID_HEADER_VALUE },
+        { ":status", "200", HALO_E_PSEUDOHEADER_NOT_ALLOWED },
+        { ":x", "200", HALO_E_PSEUDOHEADER_NOT_ALLOWED },
+        { "connection", "close", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "Connection", "close", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "Transfer-Encoding", "chunked", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "upgrade", "h2c", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "keep-alive", "1", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "proxy-connection", "1", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "http2-settings", "1", HALO_E_INVALID_CONNECTION_HEADERS },
+        { "te", "gzip", HALO_E_INVALID_CONNECTION_HEADERS },
     };
 
     peer_open(peer);
@@ -253,10 +253,11 @@ static void fields_that_are_refused(struct fake_peer *peer)
     peer_go(peer);
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
         halo_header header = test_field(cases[i].name, cases[i].value);
-        halo_headers headers = {.fields = &header, .count = 1};
+        halo_headers headers = { .fields = &header, .count = 1 };
         halo_header_set *set;
 
-        assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, &headers, 0), cases[i].status);
+        assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, &headers, 0),
+                         cases[i].status);
         assert_int_equal(halo_header_set_new(&set, &header, 1), cases[i].status);
     }
     peer_go(peer);
@@ -266,8 +267,8 @@ static void fields_that_are_refused(struct fake_peer *peer)
 
 static void names_are_sent_in_lower_case(struct fake_peer *peer)
 {
-    halo_header list[] = {test_field("X-Mixed-Name", "Kept As Is"), test_field("te", "trailers")};
-    halo_headers headers = {.fields = list, .count = 2};
+    halo_header list[] = { test_field("X-Mixed-Name", "Kept As Is"), test_field("te", "trailers") };
+    halo_headers headers = { .fields = list, .count = 2 };
     halo_header_set *set;
 
     peer_open(peer);
@@ -281,8 +282,9 @@ static void names_are_sent_in_lower_case(struct fake_peer *peer)
     assert_int_equal(halo_stream_respond(peer_stream(peer, 3), 200, &headers, HALO_END_STREAM), 0);
     peer_go(peer);
     expect_headers(peer, 1, F_END_STREAM, ":status: 200\nx-mixed-name: Kept As Is\nte: trailers\n");
-    expect_headers(peer, 3, F_END_STREAM,
-                   ":status: 200\nx-mixed-name: Kept As Is\nte: trailers\nx-mixed-name: Kept As Is\n");
+    expect_headers(
+        peer, 3, F_END_STREAM,
+        ":status: 200\nx-mixed-name: Kept As Is\nte: trailers\nx-mixed-name: Kept As Is\n");
     halo_header_set_free(set);
 }
 
@@ -290,7 +292,7 @@ static void names_are_sent_in_lower_case(struct fake_peer *peer)
 
 static void head_and_empty_statuses(struct fake_peer *peer)
 {
-    static const int statuses[] = {204, 205, 304};
+    static const int statuses[] = { 204, 205, 304 };
     uint32_t id = 1;
 
     peer_open(peer);
@@ -328,21 +330,25 @@ static void content_length_of_requests(struct fake_peer *peer)
         bool trailers;
         bool good;
     } cases[] = {
-        {"0", -1, false, true},  {"1", -1, false, false}, {"0", 0, false, true},
-        {"0", 1, false, false},  {"5", 5, false, true},   {"5", 4, false, false},
-        {"5", 6, false, false},  {"5", 5, true, true},    {"5", 4, true, false},
-        {"5", 6, true, false},   {"5", 0, true, false},   {"0", 0, true, true},
-        {"+5", 5, false, false}, {"05", 5, false, true},  {"5,5", 5, false, false},
-        {"-1", 5, false, false}, {"", 5, false, false},   {"18446744073709551621", 5, false, false},
-        {"5 ", 5, false, false}, {"0x5", 5, false, false},
+        { "0", -1, false, true },   { "1", -1, false, false },
+        { "0", 0, false, true },    { "0", 1, false, false },
+        { "5", 5, false, true },    { "5", 4, false, false },
+        { "5", 6, false, false },   { "5", 5, true, true },
+        { "5", 4, true, false },    { "5", 6, true, false },
+        { "5", 0, true, false },    { "0", 0, true, true },
+        { "+5", 5, false, false },  { "05", 5, false, true },
+        { "5,5", 5, false, false }, { "-1", 5, false, false },
+        { "", 5, false, false },    { "18446744073709551621", 5, false, false },
+        { "5 ", 5, false, false },  { "0x5", 5, false, false },
     };
 
     peer_open(peer);
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
         uint32_t id = 1 + 2 * (uint32_t)i;
 
-        put_fields(&peer->in, id, cases[i].data < 0 ? F_END_STREAM : 0u, ":method", "POST", ":scheme",
-                   "https", ":path", "/", ":authority", "a", "content-length", cases[i].length, NULL);
+        put_fields(&peer->in, id, cases[i].data < 0 ? F_END_STREAM : 0u, ":method", "POST",
+                   ":scheme", "https", ":path", "/", ":authority", "a", "content-length",
+                   cases[i].length, NULL);
         if (cases[i].data >= 0) {
             put_data(&peer->in, id, cases[i].trailers ? 0u : F_END_STREAM, (size_t)cases[i].data);
         }
@@ -366,10 +372,10 @@ static void content_length_of_responses(struct fake_peer *peer)
         int data;
         bool good;
     } cases[] = {
-        {"GET", "200", 5, true},   {"GET", "200", 4, false},  {"GET", "200", -1, false},
-        {"HEAD", "200", -1, true}, {"HEAD", "200", 5, false}, {"HEAD", "200", 0, true},
-        {"GET", "204", -1, true},  {"GET", "304", -1, true},  {"GET", "304", 5, false},
-        {"GET", "500", 6, false},
+        { "GET", "200", 5, true },   { "GET", "200", 4, false },  { "GET", "200", -1, false },
+        { "HEAD", "200", -1, true }, { "HEAD", "200", 5, false }, { "HEAD", "200", 0, true },
+        { "GET", "204", -1, true },  { "GET", "304", -1, true },  { "GET", "304", 5, false },
+        { "GET", "500", 6, false },
     };
 
     peer_open(peer);

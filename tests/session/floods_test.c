@@ -249,9 +249,9 @@ static void refused_flood(struct fake_peer *peer)
 static void made_you_reset(struct fake_peer *peer)
 {
     for (int primitive = 0; primitive < 6; primitive++) {
-        static const uint32_t codes[] = {HALO_PROTOCOL_ERROR,     HALO_FRAME_SIZE_ERROR,
-                                         HALO_PROTOCOL_ERROR,     HALO_FLOW_CONTROL_ERROR,
-                                         HALO_STREAM_CLOSED,      HALO_STREAM_CLOSED};
+        static const uint32_t codes[] = { HALO_PROTOCOL_ERROR, HALO_FRAME_SIZE_ERROR,
+                                          HALO_PROTOCOL_ERROR, HALO_FLOW_CONTROL_ERROR,
+                                          HALO_STREAM_CLOSED,  HALO_STREAM_CLOSED };
 
         peer_open(peer);
         put_get(&peer->in, 1);
@@ -291,7 +291,8 @@ static void no_ping_limit(struct halo_session_options *options)
 /* Feeds without pulling. */
 static void feed_unread(struct fake_peer *peer)
 {
-    assert_int_equal(halo_session_recv(peer->session, peer->in.data, peer->in.len, peer->now_ns), 0);
+    assert_int_equal(halo_session_recv(peer->session, peer->in.data, peer->in.len, peer->now_ns),
+                     0);
     peer_poll(peer);
     peer->in.len = 0;
 }

@@ -138,7 +138,7 @@ static void window_overflow_of_stream(struct fake_peer *peer)
 /* RFC 9113 6.9.2: also when SETTINGS push a window over, by a little or by much. */
 static void window_overflow_by_settings(struct fake_peer *peer)
 {
-    static const uint32_t sizes[] = {65536, 70000, 0x7fffffff};
+    static const uint32_t sizes[] = { 65536, 70000, 0x7fffffff };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(sizes); i++) {
         peer_open(peer);
@@ -162,11 +162,14 @@ static void window_updates_of_bad_form(struct fake_peer *peer)
         size_t len;
         int code; /* -1: fine */
     } cases[] = {
-        {0, 0, 4, HALO_PROTOCOL_ERROR},   {1, 0, 4, HALO_PROTOCOL_ERROR},
-        {3, 1, 4, HALO_PROTOCOL_ERROR},   {2, 1, 4, HALO_PROTOCOL_ERROR},
-        {0, 1, 3, HALO_FRAME_SIZE_ERROR}, {1, 1, 5, HALO_FRAME_SIZE_ERROR},
-        {1, 0x80000001, 4, -1}, /* the reserved bit is ignored */
-        {1, 0x80000000, 4, HALO_PROTOCOL_ERROR},
+        { 0, 0, 4, HALO_PROTOCOL_ERROR },
+        { 1, 0, 4, HALO_PROTOCOL_ERROR },
+        { 3, 1, 4, HALO_PROTOCOL_ERROR },
+        { 2, 1, 4, HALO_PROTOCOL_ERROR },
+        { 0, 1, 3, HALO_FRAME_SIZE_ERROR },
+        { 1, 1, 5, HALO_FRAME_SIZE_ERROR },
+        { 1, 0x80000001, 4, -1 }, /* the reserved bit is ignored */
+        { 1, 0x80000000, 4, HALO_PROTOCOL_ERROR },
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
@@ -447,7 +450,7 @@ static void app_keep_slice(struct fake_peer *peer, const struct halo_event *even
 
 static void manual_credit_of_kept_slices(struct fake_peer *peer)
 {
-    halo_slice slices[100] = {0};
+    halo_slice slices[100] = { 0 };
 
     peer_open(peer);
     peer->app = app_keep_slice;

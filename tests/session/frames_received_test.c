@@ -10,24 +10,24 @@ static void frames_of_bad_form(struct fake_peer *peer)
         size_t len;
         uint32_t code;
     } cases[] = {
-        {T_DATA, 0, 0, 1, HALO_PROTOCOL_ERROR},
-        {T_DATA, F_PADDED, 1, 0, HALO_FRAME_SIZE_ERROR},
-        {T_HEADERS, F_END_HEADERS, 0, 1, HALO_PROTOCOL_ERROR},
-        {T_PRIORITY, 0, 0, 5, HALO_PROTOCOL_ERROR},
-        {T_PRIORITY, 0, 1, 4, HALO_FRAME_SIZE_ERROR},
-        {T_PRIORITY, 0, 1, 6, HALO_FRAME_SIZE_ERROR},
-        {T_RST_STREAM, 0, 0, 4, HALO_PROTOCOL_ERROR},
-        {T_RST_STREAM, 0, 1, 3, HALO_FRAME_SIZE_ERROR},
-        {T_RST_STREAM, 0, 1, 5, HALO_FRAME_SIZE_ERROR},
-        {T_PING, 0, 1, 8, HALO_PROTOCOL_ERROR},
-        {T_PING, 0, 0, 7, HALO_FRAME_SIZE_ERROR},
-        {T_PING, F_ACK, 0, 9, HALO_FRAME_SIZE_ERROR},
-        {T_GOAWAY, 0, 1, 8, HALO_PROTOCOL_ERROR},
-        {T_GOAWAY, 0, 0, 7, HALO_FRAME_SIZE_ERROR},
-        {T_CONTINUATION, 0, 0, 1, HALO_PROTOCOL_ERROR},
-        {T_PUSH_PROMISE, 0, 0, 5, HALO_PROTOCOL_ERROR},
-        {T_PUSH_PROMISE, 0, 1, 3, HALO_FRAME_SIZE_ERROR},
-        {T_PUSH_PROMISE, F_END_HEADERS, 1, 5, HALO_PROTOCOL_ERROR}, /* 8.4 */
+        { T_DATA, 0, 0, 1, HALO_PROTOCOL_ERROR },
+        { T_DATA, F_PADDED, 1, 0, HALO_FRAME_SIZE_ERROR },
+        { T_HEADERS, F_END_HEADERS, 0, 1, HALO_PROTOCOL_ERROR },
+        { T_PRIORITY, 0, 0, 5, HALO_PROTOCOL_ERROR },
+        { T_PRIORITY, 0, 1, 4, HALO_FRAME_SIZE_ERROR },
+        { T_PRIORITY, 0, 1, 6, HALO_FRAME_SIZE_ERROR },
+        { T_RST_STREAM, 0, 0, 4, HALO_PROTOCOL_ERROR },
+        { T_RST_STREAM, 0, 1, 3, HALO_FRAME_SIZE_ERROR },
+        { T_RST_STREAM, 0, 1, 5, HALO_FRAME_SIZE_ERROR },
+        { T_PING, 0, 1, 8, HALO_PROTOCOL_ERROR },
+        { T_PING, 0, 0, 7, HALO_FRAME_SIZE_ERROR },
+        { T_PING, F_ACK, 0, 9, HALO_FRAME_SIZE_ERROR },
+        { T_GOAWAY, 0, 1, 8, HALO_PROTOCOL_ERROR },
+        { T_GOAWAY, 0, 0, 7, HALO_FRAME_SIZE_ERROR },
+        { T_CONTINUATION, 0, 0, 1, HALO_PROTOCOL_ERROR },
+        { T_PUSH_PROMISE, 0, 0, 5, HALO_PROTOCOL_ERROR },
+        { T_PUSH_PROMISE, 0, 1, 3, HALO_FRAME_SIZE_ERROR },
+        { T_PUSH_PROMISE, F_END_HEADERS, 1, 5, HALO_PROTOCOL_ERROR }, /* 8.4 */
     };
     static const char zeros[16];
 
@@ -92,7 +92,9 @@ static void data_padding(struct fake_peer *peer)
     put_data_padded(&peer->in, 1, 0, 5, 0);
     put_data_padded(&peer->in, 1, 0, 5, 255);
     peer_go(peer);
-    expect_log(peer, "REQUEST 1 :method=POST :scheme=https :path=/ :authority=example.org\nDATA 1 len=10\n");
+    expect_log(
+        peer,
+        "REQUEST 1 :method=POST :scheme=https :path=/ :authority=example.org\nDATA 1 len=10\n");
     put_frame(&peer->in, T_DATA, F_PADDED, 1, "\5\0\0\0\0", 5);
     peer_go(peer);
     expect_dead(peer, HALO_PROTOCOL_ERROR);
@@ -109,8 +111,8 @@ static void unknown_things_are_ignored(struct fake_peer *peer)
     put_frame(&peer->in, T_PING, 0xfe, 0x80000000, "flagged!", 8);
     put_frame(&peer->in, T_SETTINGS, 0xfe, 0x80000000, NULL, 0);
     put_frame(&peer->in, T_WINDOW_UPDATE, 0xff, 0, "\x80\0\0\1", 4);
-    put_fields(&peer->in, 0x80000001, 0xd2 | F_END_STREAM, ":method", "GET", ":scheme", "https", ":path",
-               "/", ":authority", "a", NULL);
+    put_fields(&peer->in, 0x80000001, 0xd2 | F_END_STREAM, ":method", "GET", ":scheme", "https",
+               ":path", "/", ":authority", "a", NULL);
     put_rst_stream(&peer->in, 1, 0xffffffff);
     put_frame(&peer->in, T_PRIORITY, 0xff, 77, "\0\0\0\0\0", 5);
     peer_go(peer);

@@ -73,7 +73,7 @@ static void drain_timeout(struct fake_peer *peer)
 
 static void client_closes(struct fake_peer *peer)
 {
-    struct halo_request request = {.authority = HALO_LIT("a")};
+    struct halo_request request = { .authority = HALO_LIT("a") };
     halo_stream *stream;
 
     peer_open(peer);
@@ -99,7 +99,8 @@ static void destroy(struct fake_peer *peer)
     halo_session_destroy(peer->session, HALO_ENHANCE_YOUR_CALM);
     halo_session_destroy(peer->session, HALO_NO_ERROR);
     assert_true(halo_session_is_closed(peer->session));
-    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0), HALO_E_INVALID_STREAM);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0),
+                     HALO_E_INVALID_STREAM);
     peer_go(peer);
     expect_goaway(peer, HALO_ENHANCE_YOUR_CALM, 3);
     expect_log(peer, "CLOSED 1 SESSION_ERROR ENHANCE_YOUR_CALM origin=1 processed=0\n"
@@ -134,8 +135,10 @@ static void goaway_by_call(struct fake_peer *peer)
     put_post(&peer->in, 1);
     peer_go(peer);
     assert_int_equal(halo_session_goaway(peer->session, HALO_INTERNAL_ERROR, 0, debug, 16376), 0);
-    assert_int_equal(halo_session_goaway(peer->session, 0, 0, debug, 16377), HALO_E_INVALID_ARGUMENT);
-    assert_int_equal(halo_session_goaway(peer->session, 0, 0x80000000, NULL, 0), HALO_E_INVALID_ARGUMENT);
+    assert_int_equal(halo_session_goaway(peer->session, 0, 0, debug, 16377),
+                     HALO_E_INVALID_ARGUMENT);
+    assert_int_equal(halo_session_goaway(peer->session, 0, 0x80000000, NULL, 0),
+                     HALO_E_INVALID_ARGUMENT);
     peer_go(peer);
     expect_goaway(peer, HALO_INTERNAL_ERROR, 1);
     halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM);
@@ -148,7 +151,7 @@ static void goaway_by_call(struct fake_peer *peer)
 
 static void server_goes_away(struct fake_peer *peer)
 {
-    struct halo_request request = {.authority = HALO_LIT("a")};
+    struct halo_request request = { .authority = HALO_LIT("a") };
     halo_stream *stream;
 
     peer_open_with(peer, 3, 2);

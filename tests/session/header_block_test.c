@@ -20,14 +20,15 @@ static void put_split(struct fake_peer *peer, uint32_t id, const struct wire *bl
     while (at < block->len) {
         size_t len = piece < block->len - at ? piece : block->len - at;
 
-        put_continuation(&peer->in, id, at + len == block->len ? F_END_HEADERS : 0u, block->data + at, len);
+        put_continuation(&peer->in, id, at + len == block->len ? F_END_HEADERS : 0u,
+                         block->data + at, len);
         at += len;
     }
 }
 
 static void block_split_anywhere(struct fake_peer *peer)
 {
-    struct wire block = {0};
+    struct wire block = { 0 };
     uint32_t id = 1;
 
     peer->app = app_respond;
@@ -45,8 +46,8 @@ static void block_split_anywhere(struct fake_peer *peer)
 
 static void block_with_padding_and_priority(struct fake_peer *peer)
 {
-    static const unsigned flags[] = {F_PADDED, F_PRIORITY, F_PADDED | F_PRIORITY};
-    struct wire block = {0};
+    static const unsigned flags[] = { F_PADDED, F_PRIORITY, F_PADDED | F_PRIORITY };
+    struct wire block = { 0 };
 
     peer->app = app_respond;
     peer_open(peer);
@@ -70,24 +71,24 @@ static void headers_of_bad_form(struct fake_peer *peer)
         uint32_t id;
         uint32_t code;
     } cases[] = {
-        {F_PADDED, "", 0, 1, HALO_FRAME_SIZE_ERROR},
-        {F_PADDED, "\1", 1, 1, HALO_PROTOCOL_ERROR},
-        {F_PADDED, "\5\0\0\0\0", 5, 1, HALO_PROTOCOL_ERROR},
-        {F_PRIORITY, "\0\0\0\0", 4, 1, HALO_FRAME_SIZE_ERROR},
-        {F_PRIORITY, "\0\0\0\1\0", 5, 1, HALO_PROTOCOL_ERROR}, /* depends on itself */
-        {F_PRIORITY, "\x80\0\0\1\0", 5, 1, HALO_PROTOCOL_ERROR},
-        {F_PADDED | F_PRIORITY, "\1\0\0\0\0\0", 6, 1, HALO_PROTOCOL_ERROR},
-        {F_PADDED | F_PRIORITY, "\0\0\0\0\0", 5, 1, HALO_FRAME_SIZE_ERROR},
-        {0, "", 0, 0, HALO_PROTOCOL_ERROR},
-        {0, "\xff\xff\xff\xff\xff", 5, 1, HALO_COMPRESSION_ERROR},
-        {0, "\x80", 1, 1, HALO_COMPRESSION_ERROR}, /* index 0 */
-        {0, "\xc6", 1, 1, HALO_COMPRESSION_ERROR}, /* index 70 */
-        {0, "\x40", 1, 1, HALO_COMPRESSION_ERROR}, /* ends within a field */
-        {0, "\x3f\xe2\x1f", 3, 1, HALO_COMPRESSION_ERROR}, /* table of 4097 octets */
-        {0, "\x82\x20", 2, 1, HALO_COMPRESSION_ERROR}, /* size update behind a field */
-        {0, "\x00\x81\xff\x00", 4, 1, HALO_COMPRESSION_ERROR}, /* padding of 8 bits */
-        {0, "\x00\x84\xff\xff\xff\xff\x00", 7, 1, HALO_COMPRESSION_ERROR}, /* EOS */
-        {0, "\x00\x82\x1f\x00\x00", 5, 1, HALO_COMPRESSION_ERROR}, /* padding of zeros */
+        { F_PADDED, "", 0, 1, HALO_FRAME_SIZE_ERROR },
+        { F_PADDED, "\1", 1, 1, HALO_PROTOCOL_ERROR },
+        { F_PADDED, "\5\0\0\0\0", 5, 1, HALO_PROTOCOL_ERROR },
+        { F_PRIORITY, "\0\0\0\0", 4, 1, HALO_FRAME_SIZE_ERROR },
+        { F_PRIORITY, "\0\0\0\1\0", 5, 1, HALO_PROTOCOL_ERROR }, /* depends on itself */
+        { F_PRIORITY, "\x80\0\0\1\0", 5, 1, HALO_PROTOCOL_ERROR },
+        { F_PADDED | F_PRIORITY, "\1\0\0\0\0\0", 6, 1, HALO_PROTOCOL_ERROR },
+        { F_PADDED | F_PRIORITY, "\0\0\0\0\0", 5, 1, HALO_FRAME_SIZE_ERROR },
+        { 0, "", 0, 0, HALO_PROTOCOL_ERROR },
+        { 0, "\xff\xff\xff\xff\xff", 5, 1, HALO_COMPRESSION_ERROR },
+        { 0, "\x80", 1, 1, HALO_COMPRESSION_ERROR },             /* index 0 */
+        { 0, "\xc6", 1, 1, HALO_COMPRESSION_ERROR },             /* index 70 */
+        { 0, "\x40", 1, 1, HALO_COMPRESSION_ERROR },             /* ends within a field */
+        { 0, "\x3f\xe2\x1f", 3, 1, HALO_COMPRESSION_ERROR },     /* table of 4097 octets */
+        { 0, "\x82\x20", 2, 1, HALO_COMPRESSION_ERROR },         /* size update behind a field */
+        { 0, "\x00\x81\xff\x00", 4, 1, HALO_COMPRESSION_ERROR }, /* padding of 8 bits */
+        { 0, "\x00\x84\xff\xff\xff\xff\x00", 7, 1, HALO_COMPRESSION_ERROR }, /* EOS */
+        { 0, "\x00\x82\x1f\x00\x00", 5, 1, HALO_COMPRESSION_ERROR },         /* padding of zeros */
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
@@ -105,11 +106,15 @@ static void block_is_interrupted(struct fake_peer *peer)
 {
     for (unsigned type = 0; type <= 12; type++) {
         uint32_t id = type == T_SETTINGS || type == T_PING || type == T_GOAWAY ? 0 : 1;
-        size_t len = type == T_PRIORITY ? 5 : type == T_PING || type == T_GOAWAY ? 8 : type == T_SETTINGS ? 0 : 4;
+        size_t len = type == T_PRIORITY                   ? 5
+                     : type == T_PING || type == T_GOAWAY ? 8
+                     : type == T_SETTINGS                 ? 0
+                                                          : 4;
 
         peer_open(peer);
         put_frame(&peer->in, T_HEADERS, 0, 1, "\x82", 1);
-        put_frame(&peer->in, (uint8_t)type, 0, type == T_CONTINUATION ? 3 : id, "\0\0\0\1\0\0\0\0", len);
+        put_frame(&peer->in, (uint8_t)type, 0, type == T_CONTINUATION ? 3 : id, "\0\0\0\1\0\0\0\0",
+                  len);
         peer_go(peer);
         expect_dead(peer, HALO_PROTOCOL_ERROR);
         peer_restart(peer);
@@ -139,7 +144,7 @@ static void continuation_without_a_block(struct fake_peer *peer)
 static void continuations_limit(struct fake_peer *peer)
 {
     for (int over = 0; over < 2; over++) {
-        struct wire block = {0};
+        struct wire block = { 0 };
 
         peer->app = app_respond;
         peer_open(peer);
@@ -148,7 +153,8 @@ static void continuations_limit(struct fake_peer *peer)
         for (int i = 0; i < LIMIT_CONTINUATION_FRAMES - 1 + over; i++) {
             put_continuation(&peer->in, 1, 0, block.data + 5 + i, 1);
         }
-        put_continuation(&peer->in, 1, F_END_HEADERS, block.data + 5 + LIMIT_CONTINUATION_FRAMES - 1 + over,
+        put_continuation(&peer->in, 1, F_END_HEADERS,
+                         block.data + 5 + LIMIT_CONTINUATION_FRAMES - 1 + over,
                          block.len - 5 - LIMIT_CONTINUATION_FRAMES + 1 - (size_t)over);
         peer_go(peer);
         if (over) {
@@ -164,7 +170,7 @@ static void continuations_limit(struct fake_peer *peer)
 static void empty_continuations_limit(struct fake_peer *peer)
 {
     for (int count = LIMIT_CONTINUATION_EMPTY; count <= LIMIT_CONTINUATION_EMPTY + 1; count++) {
-        struct wire block = {0};
+        struct wire block = { 0 };
 
         peer_open(peer);
         request_fields(&block);
@@ -223,11 +229,11 @@ static void small_limits(struct halo_session_options *options)
 /* :method GET :scheme https :path / :authority a: list size 42 + 44 + 38 + 43 = 167 */
 static void list_size_limit(struct fake_peer *peer)
 {
-    static const size_t sizes[] = {999, 1000, 1001, 1999, 2000, 2001};
+    static const size_t sizes[] = { 999, 1000, 1001, 1999, 2000, 2001 };
 
     peer->app = app_respond;
     for (size_t i = 0; i < HALO_ARRAY_LEN(sizes); i++) {
-        struct wire block = {0};
+        struct wire block = { 0 };
         size_t left = sizes[i] - 167;
 
         peer_open(peer);
@@ -257,7 +263,7 @@ static void fields_and_string_limits(struct fake_peer *peer)
     peer->app = app_respond;
     peer_open(peer);
     for (uint32_t i = 0; i < 4; i++) {
-        struct wire block = {0};
+        struct wire block = { 0 };
         uint32_t id = 1 + 2 * i;
 
         request_fields(&block);
@@ -294,7 +300,7 @@ static void small_block(struct halo_session_options *options)
 static void block_size_limit(struct fake_peer *peer)
 {
     for (int i = 0; i < 4; i++) {
-        struct wire block = {0};
+        struct wire block = { 0 };
         bool over = i % 2 != 0;
 
         peer->app = app_respond;
@@ -361,7 +367,7 @@ static void header_block_timeout(struct fake_peer *peer)
 /* Blocks of streams that are refused, malformed, too large or gone add to the table as others do. */
 static void table_follows_every_block(struct fake_peer *peer)
 {
-    struct wire block = {0};
+    struct wire block = { 0 };
 
     peer_open(peer);
     put_post(&peer->in, 1);
@@ -397,9 +403,10 @@ static void table_follows_every_block(struct fake_peer *peer)
 /* Ours: a table size that the peer lowers is obeyed (the test's decoder would be broken otherwise). */
 static void encoder_table_follows_the_peer(struct fake_peer *peer)
 {
-    static const uint32_t sizes[] = {4096, 0, 100, 65536, 200, 4096};
-    halo_header list[] = {test_field("x-first", "some value"), test_field("x-second", "another value")};
-    halo_headers headers = {.fields = list, .count = 2};
+    static const uint32_t sizes[] = { 4096, 0, 100, 65536, 200, 4096 };
+    halo_header list[] = { test_field("x-first", "some value"),
+                           test_field("x-second", "another value") };
+    halo_headers headers = { .fields = list, .count = 2 };
     uint32_t id = 1;
 
     peer_open(peer);
@@ -411,7 +418,8 @@ static void encoder_table_follows_the_peer(struct fake_peer *peer)
         for (int again = 0; again < 4; again++) {
             put_get(&peer->in, id);
             peer_go(peer);
-            assert_int_equal(halo_stream_respond(peer_stream(peer, id), 200, &headers, HALO_END_STREAM), 0);
+            assert_int_equal(
+                halo_stream_respond(peer_stream(peer, id), 200, &headers, HALO_END_STREAM), 0);
             peer_go(peer);
             expect_headers(peer, id, F_END_STREAM,
                            ":status: 200\nx-first: some value\nx-second: another value\n");
@@ -425,7 +433,7 @@ static void large_blocks_are_sent(struct fake_peer *peer)
 {
     static char values[4][13000];
     halo_header list[4];
-    halo_headers headers = {.fields = list, .count = 3};
+    halo_headers headers = { .fields = list, .count = 3 };
     struct heard_frame heard;
 
     for (int i = 0; i < 4; i++) {
@@ -458,8 +466,8 @@ static void large_blocks_are_sent(struct fake_peer *peer)
 static void block_that_is_too_large_to_send(struct fake_peer *peer)
 {
     static char value[70000];
-    halo_header list = {.name = HALO_LIT("x"), .value = {value, sizeof(value)}};
-    halo_headers headers = {.fields = &list, .count = 1};
+    halo_header list = { .name = HALO_LIT("x"), .value = { value, sizeof(value) } };
+    halo_headers headers = { .fields = &list, .count = 1 };
 
     memset(value, 'x', sizeof(value));
     peer_open(peer);

@@ -68,7 +68,10 @@ static void first_frame_must_be_settings(struct fake_peer *peer)
             put_preface(&peer->in);
         }
         put_frame(&peer->in, (uint8_t)type, 0, type >= T_PING && type != T_CONTINUATION ? 0 : 1,
-                  "\0\0\0\1\0\0\0\1", type == T_PRIORITY ? 5 : type == T_PING || type == T_GOAWAY ? 8 : 4);
+                  "\0\0\0\1\0\0\0\1",
+                  type == T_PRIORITY                   ? 5
+                  : type == T_PING || type == T_GOAWAY ? 8
+                                                       : 4);
         peer_go(peer);
         expect_dead(peer, HALO_PROTOCOL_ERROR);
         peer_restart(peer);
@@ -94,35 +97,35 @@ static void settings_values(struct fake_peer *peer)
         uint32_t value;
         int code; /* -1: fine */
     } cases[] = {
-        {1, 0, -1},
-        {1, 4096, -1},
-        {1, UINT32_MAX, -1},
-        {2, 0, -1},
-        {2, 1, -1},
-        {2, 2, HALO_PROTOCOL_ERROR},
-        {2, UINT32_MAX, HALO_PROTOCOL_ERROR},
-        {3, 0, -1},
-        {3, UINT32_MAX, -1},
-        {4, 0, -1},
-        {4, 0x7fffffff, -1},
-        {4, 0x80000000, HALO_FLOW_CONTROL_ERROR},
-        {4, UINT32_MAX, HALO_FLOW_CONTROL_ERROR},
-        {5, 0, HALO_PROTOCOL_ERROR},
-        {5, 16383, HALO_PROTOCOL_ERROR},
-        {5, 16384, -1},
-        {5, 16777215, -1},
-        {5, 16777216, HALO_PROTOCOL_ERROR},
-        {6, 0, -1},
-        {6, UINT32_MAX, -1},
-        {7, 77, -1},
-        {8, 0, -1},
-        {8, 1, -1},
-        {8, 2, HALO_PROTOCOL_ERROR},
-        {9, 0, -1},
-        {9, 1, -1},
-        {9, 2, HALO_PROTOCOL_ERROR},
-        {0xabcd, 5, -1},
-        {0xffff, UINT32_MAX, -1},
+        { 1, 0, -1 },
+        { 1, 4096, -1 },
+        { 1, UINT32_MAX, -1 },
+        { 2, 0, -1 },
+        { 2, 1, -1 },
+        { 2, 2, HALO_PROTOCOL_ERROR },
+        { 2, UINT32_MAX, HALO_PROTOCOL_ERROR },
+        { 3, 0, -1 },
+        { 3, UINT32_MAX, -1 },
+        { 4, 0, -1 },
+        { 4, 0x7fffffff, -1 },
+        { 4, 0x80000000, HALO_FLOW_CONTROL_ERROR },
+        { 4, UINT32_MAX, HALO_FLOW_CONTROL_ERROR },
+        { 5, 0, HALO_PROTOCOL_ERROR },
+        { 5, 16383, HALO_PROTOCOL_ERROR },
+        { 5, 16384, -1 },
+        { 5, 16777215, -1 },
+        { 5, 16777216, HALO_PROTOCOL_ERROR },
+        { 6, 0, -1 },
+        { 6, UINT32_MAX, -1 },
+        { 7, 77, -1 },
+        { 8, 0, -1 },
+        { 8, 1, -1 },
+        { 8, 2, HALO_PROTOCOL_ERROR },
+        { 9, 0, -1 },
+        { 9, 1, -1 },
+        { 9, 2, HALO_PROTOCOL_ERROR },
+        { 0xabcd, 5, -1 },
+        { 0xffff, UINT32_MAX, -1 },
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
@@ -193,18 +196,16 @@ static void settings_frames_of_bad_form(struct fake_peer *peer)
         size_t len;
         uint32_t code;
     } cases[] = {
-        {F_ACK, 0, 6, HALO_FRAME_SIZE_ERROR},
-        {F_ACK, 0, 1, HALO_FRAME_SIZE_ERROR},
-        {0, 0, 3, HALO_FRAME_SIZE_ERROR},
-        {0, 0, 7, HALO_FRAME_SIZE_ERROR},
-        {0, 1, 6, HALO_PROTOCOL_ERROR},
-        {F_ACK, 1, 0, HALO_PROTOCOL_ERROR},
-        {F_ACK, 0, 0, HALO_PROTOCOL_ERROR}, /* more ACKs than SETTINGS */
+        { F_ACK, 0, 6, HALO_FRAME_SIZE_ERROR }, { F_ACK, 0, 1, HALO_FRAME_SIZE_ERROR },
+        { 0, 0, 3, HALO_FRAME_SIZE_ERROR },     { 0, 0, 7, HALO_FRAME_SIZE_ERROR },
+        { 0, 1, 6, HALO_PROTOCOL_ERROR },       { F_ACK, 1, 0, HALO_PROTOCOL_ERROR },
+        { F_ACK, 0, 0, HALO_PROTOCOL_ERROR }, /* more ACKs than SETTINGS */
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
         peer_open(peer);
-        put_frame(&peer->in, T_SETTINGS, cases[i].flags, cases[i].id, "\0\3\0\0\0\5\0", cases[i].len);
+        put_frame(&peer->in, T_SETTINGS, cases[i].flags, cases[i].id, "\0\3\0\0\0\5\0",
+                  cases[i].len);
         peer_go(peer);
         expect_dead(peer, cases[i].code);
         peer_restart(peer);
@@ -213,7 +214,7 @@ static void settings_frames_of_bad_form(struct fake_peer *peer)
 
 static void settings_entries_limit(struct fake_peer *peer)
 {
-    uint8_t payload[33 * 6] = {0};
+    uint8_t payload[33 * 6] = { 0 };
 
     for (size_t i = 0; i < 33; i++) {
         payload[i * 6] = 0x77;
@@ -231,7 +232,7 @@ static void settings_entries_limit(struct fake_peer *peer)
 
 static void own_settings_hold_after_their_ack(struct fake_peer *peer)
 {
-    struct halo_settings settings = {0};
+    struct halo_settings settings = { 0 };
 
     peer_open(peer);
     settings.present = HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);
@@ -255,7 +256,7 @@ static void own_settings_hold_after_their_ack(struct fake_peer *peer)
 
 static void own_settings_pending_limit(struct fake_peer *peer)
 {
-    struct halo_settings settings = {0};
+    struct halo_settings settings = { 0 };
 
     peer_open(peer);
     for (int i = 0; i < LIMIT_PENDING_SETTINGS; i++) {
@@ -271,7 +272,7 @@ static void own_settings_pending_limit(struct fake_peer *peer)
 /* What our role may not say, and what we cannot live with, is refused by the call. */
 static void own_settings_that_are_refused(struct fake_peer *peer)
 {
-    struct halo_settings settings = {0};
+    struct halo_settings settings = { 0 };
 
     peer_open(peer);
     settings.present = HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_FRAME_SIZE);

@@ -45,7 +45,8 @@ static void end_behind_held_data(struct fake_peer *peer)
         expect_log(peer, ""); /* not closed: there is something to tell */
         halo_stream_resume(peer_stream(peer, id));
         peer_go(peer);
-        expect_log(peer, id == 1 ? "DATA 1 len=100 END\nCLOSED 1\n" : "DATA 3 len=100 END\nCLOSED 3\n");
+        expect_log(peer,
+                   id == 1 ? "DATA 1 len=100 END\nCLOSED 1\n" : "DATA 3 len=100 END\nCLOSED 3\n");
     }
 }
 
@@ -80,7 +81,8 @@ static void reset_behind_held_data(struct fake_peer *peer)
     put_rst_stream(&peer->in, 1, HALO_CANCEL);
     peer_go(peer);
     skip_log(peer);
-    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0), HALO_E_INVALID_STREAM);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0),
+                     HALO_E_INVALID_STREAM);
     halo_stream_resume(peer_stream(peer, 1));
     peer_go(peer);
     expect_log(peer, "DATA 1 len=100\nCLOSED 1 STREAM_ERROR CANCEL origin=3 processed=0\n");
@@ -102,8 +104,9 @@ static void session_ends_with_held_data(struct fake_peer *peer)
         peer_go(peer);
         halo_session_destroy(peer->session, HALO_NO_ERROR);
         peer_go(peer);
-        expect_log(peer, reset ? "CLOSED 1 STREAM_ERROR CANCEL origin=3 processed=0\nSESSION_CLOSED\n"
-                               : "CLOSED 1 STREAM_CANCEL NO_ERROR origin=1 processed=0\nSESSION_CLOSED\n");
+        expect_log(
+            peer, reset ? "CLOSED 1 STREAM_ERROR CANCEL origin=3 processed=0\nSESSION_CLOSED\n"
+                        : "CLOSED 1 STREAM_CANCEL NO_ERROR origin=1 processed=0\nSESSION_CLOSED\n");
         peer_restart(peer);
     }
 }
@@ -289,7 +292,7 @@ static void only_data_can_be_kept(struct fake_peer *peer)
 static void input_waits_for_the_last_event(struct fake_peer *peer)
 {
     struct halo_event event;
-    struct wire in = {0};
+    struct wire in = { 0 };
     halo_stream *stream;
 
     peer_open(peer);

@@ -87,13 +87,14 @@ static void waiting_requests_with_bodies(struct fake_peer *peer)
 {
     static char body[30000];
     halo_header sum = test_field("X-Sum", "7");
-    halo_headers trailers = {.fields = &sum, .count = 1};
+    halo_headers trailers = { .fields = &sum, .count = 1 };
     halo_stream *stream[6];
 
     done_count = 0;
     peer_open_with(peer, 3, 0);
     for (int i = 0; i < 6; i++) {
-        stream[i] = peer_request(peer, "POST", i == 4 ? HALO_END_STREAM | HALO_WAIT_FOR_TRAILERS : 0);
+        stream[i] =
+            peer_request(peer, "POST", i == 4 ? HALO_END_STREAM | HALO_WAIT_FOR_TRAILERS : 0);
     }
     assert_int_equal(halo_stream_write(stream[0], "hello", 5, 0), 0);
     assert_int_equal(halo_stream_end(stream[0]), 0);
@@ -130,7 +131,7 @@ static void queue_small(struct halo_session_options *options)
 
 static void queue_has_a_limit(struct fake_peer *peer)
 {
-    struct halo_request request = {.authority = HALO_LIT("a")};
+    struct halo_request request = { .authority = HALO_LIT("a") };
     halo_stream *stream;
 
     peer_open_with(peer, 3, 0);
@@ -147,27 +148,27 @@ static void request_arguments(struct fake_peer *peer)
         const char *method, *scheme, *authority, *path, *protocol;
         int status;
     } cases[] = {
-        {"", "", "a", "", "", 0},
-        {"GET", "https", "a", "/x?y", "", 0},
-        {"OPTIONS", "https", "a", "*", "", 0},
-        {"M-SEARCH", "https", "a", "/", "", 0},
-        {"CONNECT", "", "a:443", "", "", 0},
-        {"CONNECT", "", "", "", "", HALO_E_CONNECT_AUTHORITY},
-        {"CONNECT", "https", "a", "", "", HALO_E_CONNECT_SCHEME},
-        {"CONNECT", "", "a", "/", "", HALO_E_CONNECT_PATH},
-        {"CONNECT", "", "a", "/", "websocket", HALO_E_CONNECT_PROTOCOL},
-        {"GET", "", "a", "/", "websocket", HALO_E_CONNECT_PROTOCOL},
-        {"G ET", "", "a", "/", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "", "a", "x", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "", "a", "/ x", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "", "a", "/\r\nx: y", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "", "u@a", "/", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "ht tp", "a", "/", "", HALO_E_INVALID_HEADER_VALUE},
+        { "", "", "a", "", "", 0 },
+        { "GET", "https", "a", "/x?y", "", 0 },
+        { "OPTIONS", "https", "a", "*", "", 0 },
+        { "M-SEARCH", "https", "a", "/", "", 0 },
+        { "CONNECT", "", "a:443", "", "", 0 },
+        { "CONNECT", "", "", "", "", HALO_E_CONNECT_AUTHORITY },
+        { "CONNECT", "https", "a", "", "", HALO_E_CONNECT_SCHEME },
+        { "CONNECT", "", "a", "/", "", HALO_E_CONNECT_PATH },
+        { "CONNECT", "", "a", "/", "websocket", HALO_E_CONNECT_PROTOCOL },
+        { "GET", "", "a", "/", "websocket", HALO_E_CONNECT_PROTOCOL },
+        { "G ET", "", "a", "/", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "", "a", "x", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "", "a", "/ x", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "", "a", "/\r\nx: y", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "", "u@a", "/", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "ht tp", "a", "/", "", HALO_E_INVALID_HEADER_VALUE },
         /* Without an authority (a host field may be among the others) the rest is checked as well. */
-        {"GET", "", "", "/", "", 0},
-        {"G ET", "", "", "/", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "", "", "/ x", "", HALO_E_INVALID_HEADER_VALUE},
-        {"GET", "h:", "", "/", "", HALO_E_INVALID_HEADER_VALUE},
+        { "GET", "", "", "/", "", 0 },
+        { "G ET", "", "", "/", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "", "", "/ x", "", HALO_E_INVALID_HEADER_VALUE },
+        { "GET", "h:", "", "/", "", HALO_E_INVALID_HEADER_VALUE },
     };
     uint32_t id = 1;
 
@@ -182,8 +183,9 @@ static void request_arguments(struct fake_peer *peer)
         };
         halo_stream *stream;
 
-        assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
-                         cases[i].status);
+        assert_int_equal(
+            halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+            cases[i].status);
         peer_go(peer);
         if (cases[i].status == 0) {
             expect_headers(peer, id, F_END_STREAM, NULL);
@@ -207,8 +209,9 @@ static void extended_connect(struct fake_peer *peer)
     peer_open_with(peer, 8, 1);
     assert_int_equal(halo_session_request(peer->session, &request, 0, NULL, &stream), 0);
     peer_go(peer);
-    expect_headers(peer, 1, 0, ":method: CONNECT\n:scheme: https\n:path: /chat\n:authority: a\n"
-                               ":protocol: websocket\n");
+    expect_headers(peer, 1, 0,
+                   ":method: CONNECT\n:scheme: https\n:path: /chat\n:authority: a\n"
+                   ":protocol: websocket\n");
     put_ok(&peer->in, 1, 0);
     put_data(&peer->in, 1, 0, 5);
     peer_go(peer);
@@ -220,7 +223,7 @@ static void extended_connect(struct fake_peer *peer)
 /* RFC 9113 8.5: content-length means nothing in a tunnel. */
 static void connect_tunnel(struct fake_peer *peer)
 {
-    struct halo_request request = {.method = HALO_LIT("CONNECT"), .authority = HALO_LIT("a:1")};
+    struct halo_request request = { .method = HALO_LIT("CONNECT"), .authority = HALO_LIT("a:1") };
     halo_stream *stream;
 
     peer_open(peer);
@@ -235,13 +238,15 @@ static void connect_tunnel(struct fake_peer *peer)
 
 static void numbers_run_out(struct fake_peer *peer)
 {
-    struct halo_request request = {.authority = HALO_LIT("a")};
+    struct halo_request request = { .authority = HALO_LIT("a") };
     halo_stream *stream;
 
     peer_open(peer);
     peer->session->next_local_id = 0x7ffffffd; /* as after 2^30 requests */
-    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream), 0);
-    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream), 0);
+    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+                     0);
+    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+                     0);
     assert_int_equal(halo_stream_id(stream), 0x7fffffff);
     assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
                      HALO_E_OUT_OF_STREAMS);

@@ -47,7 +47,7 @@ static void bring_into(struct fake_peer *peer, enum state state)
 }
 
 enum {
-    FINE = -1,       /* nothing comes of it */
+    FINE = -1,         /* nothing comes of it */
     STREAM_CODE = 100, /* added to a code: RST_STREAM */
 };
 
@@ -76,7 +76,7 @@ static const int outcomes[STATE_COUNT][7] = {
 
 static void put_kind(struct fake_peer *peer, size_t kind)
 {
-    struct wire block = {0};
+    struct wire block = { 0 };
 
     switch (kind) {
     case 0:
@@ -137,16 +137,16 @@ static void numbers_of_new_streams(struct fake_peer *peer)
         uint32_t second; /* 0: none */
         int code;
     } cases[] = {
-        {1, 3, FINE},
-        {1, 0x7fffffff, FINE},
-        {0x80000001, 3, FINE}, /* the reserved bit is ignored */
-        {2, 0, HALO_PROTOCOL_ERROR},
-        {0, 0, HALO_PROTOCOL_ERROR},
-        {1, 4, HALO_PROTOCOL_ERROR},
-        {5, 3, HALO_PROTOCOL_ERROR},
-        {3, 1, HALO_PROTOCOL_ERROR},
-        {5, 5, HALO_STREAM_CLOSED},
-        {0x7fffffff, 1, HALO_PROTOCOL_ERROR},
+        { 1, 3, FINE },
+        { 1, 0x7fffffff, FINE },
+        { 0x80000001, 3, FINE }, /* the reserved bit is ignored */
+        { 2, 0, HALO_PROTOCOL_ERROR },
+        { 0, 0, HALO_PROTOCOL_ERROR },
+        { 1, 4, HALO_PROTOCOL_ERROR },
+        { 5, 3, HALO_PROTOCOL_ERROR },
+        { 3, 1, HALO_PROTOCOL_ERROR },
+        { 5, 5, HALO_STREAM_CLOSED },
+        { 0x7fffffff, 1, HALO_PROTOCOL_ERROR },
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {

@@ -59,7 +59,7 @@ static void on_accept_error(struct io_acceptor *acceptor, int error)
 
 static void listener_open(struct listener *listener, struct halo_loop *loop)
 {
-    *listener = (struct listener){.loop = loop};
+    *listener = (struct listener){ .loop = loop };
     assert_int_equal(io_address_parse(&listener->address, "127.0.0.1:0"), 0);
     listener->fd = io_listen(loop, &listener->address, NULL);
     assert_true(listener->fd >= 0);
@@ -80,7 +80,8 @@ static void listener_close(struct listener *listener)
     }
 }
 
-/* A client that connects with a plain call; the kernel completes it without the listener's doing. */
+/* A client that connects with a plain call; the kernel completes it without the listener's
+ * doing. */
 static int client_connect(struct listener *listener)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -396,7 +397,7 @@ static void test_listen_options(void **state)
     assert_int_equal(loop->ledger.descriptors, 2);
     io_close_now(loop, first);
     io_close_now(loop, second);
-    first = io_listen(loop, &address, &(struct io_listen_options){.delay = true});
+    first = io_listen(loop, &address, &(struct io_listen_options){ .delay = true });
     assert_true(first >= 0);
     assert_int_equal(option(first, IPPROTO_TCP, TCP_NODELAY), 0);
     io_close_now(loop, first);
@@ -443,7 +444,7 @@ static void test_listen_ipv6_only(void **state)
     }
     assert_int_equal(option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 0);
     io_close_now(loop, fd);
-    fd = io_listen(loop, &address, &(struct io_listen_options){.ipv6_only = true});
+    fd = io_listen(loop, &address, &(struct io_listen_options){ .ipv6_only = true });
     assert_true(fd >= 0);
     assert_int_equal(option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
     io_close_now(loop, fd);

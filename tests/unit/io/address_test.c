@@ -3,8 +3,9 @@
 static void test_address_round_trips(void **state)
 {
     static const char *const texts[] = {
-        "127.0.0.1:8080", "0.0.0.0:0", "255.255.255.255:65535", "[::1]:0", "[::]:443",
-        "[2001:db8::ff00:42:8329]:80", "[fe80::1%lo]:1", "unix:/run/x.sock", "unix:relative",
+        "127.0.0.1:8080", "0.0.0.0:0",        "255.255.255.255:65535",
+        "[::1]:0",        "[::]:443",         "[2001:db8::ff00:42:8329]:80",
+        "[fe80::1%lo]:1", "unix:/run/x.sock", "unix:relative",
     };
     char out[IO_ADDRESS_TEXT_MAX];
 
@@ -20,10 +21,33 @@ static void test_address_round_trips(void **state)
 static void test_address_refuses(void **state)
 {
     static const char *const texts[] = {
-        "", ":", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1",
-        "127.0.0.1:8o", "127.0.0.1: 80", "localhost:80", "example.org:443", "1.2.3:80", "1.2.3.4.5:80",
-        "256.0.0.1:80", "::1:80", "[::1]", "[::1]:", "[::1:80", "::1]:80", "[127.0.0.1]:80", "[]:80",
-        "[::g]:80", "[fe80::1%nosuchinterface]:1", "[fe80::1%]:1", "unix:", "127.0.0.1:99999999999999",
+        "",
+        ":",
+        ":80",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:+1",
+        "127.0.0.1:8o",
+        "127.0.0.1: 80",
+        "localhost:80",
+        "example.org:443",
+        "1.2.3:80",
+        "1.2.3.4.5:80",
+        "256.0.0.1:80",
+        "::1:80",
+        "[::1]",
+        "[::1]:",
+        "[::1:80",
+        "::1]:80",
+        "[127.0.0.1]:80",
+        "[]:80",
+        "[::g]:80",
+        "[fe80::1%nosuchinterface]:1",
+        "[fe80::1%]:1",
+        "unix:",
+        "127.0.0.1:99999999999999",
         "[1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222:3333:4444:5555:6666:7777]:80",
     };
     char too_long[200] = "unix:";
@@ -37,9 +61,10 @@ static void test_address_refuses(void **state)
         }
     }
     memset(too_long + 5, 'p', 108);
-    assert_int_equal(io_address_parse(&(struct io_address){0}, too_long), HALO_E_INVALID_ARGUMENT);
+    assert_int_equal(io_address_parse(&(struct io_address){ 0 }, too_long),
+                     HALO_E_INVALID_ARGUMENT);
     too_long[5 + 107] = '\0';
-    assert_int_equal(io_address_parse(&(struct io_address){0}, too_long), 0);
+    assert_int_equal(io_address_parse(&(struct io_address){ 0 }, too_long), 0);
 }
 
 static void test_address_from_ip(void **state)
@@ -62,7 +87,7 @@ static void test_address_from_ip(void **state)
 
 static void test_address_empty(void **state)
 {
-    struct io_address address = {0};
+    struct io_address address = { 0 };
     char out[IO_ADDRESS_TEXT_MAX] = "x";
 
     (void)state;

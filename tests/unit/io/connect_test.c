@@ -30,7 +30,7 @@ static void on_connected(struct io_connector *connector, int result)
 
 static void connection_init(struct connection *connection, struct halo_loop *loop)
 {
-    *connection = (struct connection){.loop = loop};
+    *connection = (struct connection){ .loop = loop };
     io_connector_init(&connection->connector, loop, on_connected);
 }
 
@@ -50,7 +50,7 @@ static void test_connect_success(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
     struct connection connection;
-    struct io_connect_options options = {.timeout_ns = UINT64_C(5000000000)};
+    struct io_connect_options options = { .timeout_ns = UINT64_C(5000000000) };
     struct io_address address;
     struct io_address peer;
     char text[2][IO_ADDRESS_TEXT_MAX];
@@ -116,7 +116,7 @@ static void test_connect_timeout(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
     struct connection connection;
-    struct io_connect_options options = {.timeout_ns = 30 * 1000 * 1000};
+    struct io_connect_options options = { .timeout_ns = 30 * 1000 * 1000 };
     struct io_address address;
     int listener = listen_on(&address, 0);
     int fillers[4];
@@ -142,7 +142,7 @@ static void test_connect_cancel(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
     struct connection connection;
-    struct io_connect_options options = {.timeout_ns = UINT64_C(5000000000)};
+    struct io_connect_options options = { .timeout_ns = UINT64_C(5000000000) };
     struct io_address address;
     int listener = listen_on(&address, 0);
     int fillers[4];
@@ -228,7 +228,7 @@ static void test_connect_from_a_foreign_address(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
     struct connection connection;
-    struct io_connect_options options = {0};
+    struct io_connect_options options = { 0 };
     struct io_address address;
     int listener = listen_on(&address, 5);
 

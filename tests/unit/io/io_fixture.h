@@ -1,6 +1,6 @@
 /*
- * What the tests of core/io share: cmocka, a loop that is freed with an empty ledger, and runs that end when a
- * condition is met, or fail after ten seconds.
+ * What the tests of core/io share: cmocka, a loop that is freed with an empty ledger, and runs that
+ * end when a condition is met, or fail after ten seconds.
  */
 #ifndef HALO_TESTS_IO_FIXTURE_H
 #define HALO_TESTS_IO_FIXTURE_H
@@ -59,7 +59,8 @@ static inline void fixture_run(struct halo_loop *loop)
     loop_unref(loop);
 }
 
-/* Makes a run end at the end of a turn, after `turns` more turns. For "nothing must happen meanwhile". */
+/* Makes a run end at the end of a turn, after `turns` more turns. For "nothing must happen
+ * meanwhile". */
 struct fixture_turns {
     struct loop_posted posted;
     struct halo_loop *loop;
@@ -79,7 +80,7 @@ static inline void fixture_turn_over(struct loop_posted *posted)
 
 static inline void fixture_run_turns(struct halo_loop *loop, int count)
 {
-    struct fixture_turns turns = {.loop = loop, .left = count};
+    struct fixture_turns turns = { .loop = loop, .left = count };
 
     loop_post(loop, &turns.posted, fixture_turn_over);
     fixture_run(loop);

@@ -83,7 +83,7 @@ static void test_loop_without_memory(void **state)
 
     (void)state;
     halo_loop_options_init(&options);
-    options.allocator = (halo_allocator){failing_alloc, failing_resize, plain_release, &left};
+    options.allocator = (halo_allocator){ failing_alloc, failing_resize, plain_release, &left };
     for (int allowed = 0; status != 0; allowed++) {
         left = allowed;
         assert_true(allowed < 10);
@@ -301,9 +301,9 @@ static void defer_three_times(void *ctx)
 static void test_loop_defer_is_called_once_after_the_batch(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
-    struct deferring a = {.loop = loop, .name = "A"};
-    struct deferring b = {.loop = loop, .name = "B"};
-    struct deferring c = {.loop = loop, .name = "C"};
+    struct deferring a = { .loop = loop, .name = "A" };
+    struct deferring b = { .loop = loop, .name = "B" };
+    struct deferring c = { .loop = loop, .name = "C" };
 
     (void)state;
     loop_deferred_init(&a.deferred, deferred_call);
@@ -324,7 +324,7 @@ static void test_loop_defer_is_called_once_after_the_batch(void **state)
 static void test_loop_defer_without_end_does_not_stop_the_loop(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
-    struct deferring a = {.loop = loop, .name = "", .again = 1000000};
+    struct deferring a = { .loop = loop, .name = "", .again = 1000000 };
 
     (void)state;
     loop_deferred_init(&a.deferred, deferred_call);
@@ -370,7 +370,7 @@ static void *post_many(void *ctx)
     for (int i = 0; i < POSTS; i++) {
         struct numbered *numbered = malloc(sizeof(*numbered));
 
-        *numbered = (struct numbered){poster, i};
+        *numbered = (struct numbered){ poster, i };
         if (halo_loop_post(poster->loop, numbered_call, numbered) != 0) {
             abort();
         }
@@ -389,7 +389,7 @@ static void test_loop_posts_of_many_threads_keep_their_order(void **state)
 
     (void)state;
     for (int i = 0; i < THREADS; i++) {
-        posters[i] = (struct poster){.loop = loop, .total = &total};
+        posters[i] = (struct poster){ .loop = loop, .total = &total };
         assert_int_equal(pthread_create(&posters[i].thread, NULL, post_many, &posters[i]), 0);
     }
     fixture_run(loop);
@@ -430,7 +430,7 @@ static void *ping_thread(void *ctx)
 
 static void test_loop_post_wakes_a_sleeping_loop(void **state)
 {
-    struct ping ping = {.loop = fixture_loop(8, 8), .rounds = 3000};
+    struct ping ping = { .loop = fixture_loop(8, 8), .rounds = 3000 };
     pthread_t thread;
 
     (void)state;
@@ -590,7 +590,7 @@ static void handle_abort(struct loop_handle *handle)
 static void test_loop_free_aborts_handles_and_waits_for_their_operations(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
-    struct open_handle open = {.loop = loop};
+    struct open_handle open = { .loop = loop };
     halo_timer *timer;
     char octet;
     int fds[2];
@@ -615,7 +615,7 @@ static void test_loop_free_aborts_handles_and_waits_for_their_operations(void **
 static void test_loop_free_does_not_call_timers(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
-    struct open_handle open = {.loop = loop};
+    struct open_handle open = { .loop = loop };
     uint64_t until;
     char octet;
     int fds[2];
@@ -651,17 +651,17 @@ static void test_loop_free_frees_what_modules_keep_on_it(void **state)
     char file[] = "F";
 
     (void)state;
-    loop->proto_env = (struct loop_env){proto, free_env};
-    loop->tls_env = (struct loop_env){tls, free_env};
-    loop->file_env = (struct loop_env){file, free_env};
+    loop->proto_env = (struct loop_env){ proto, free_env };
+    loop->tls_env = (struct loop_env){ tls, free_env };
+    loop->file_env = (struct loop_env){ file, free_env };
     halo_loop_free(loop);
     assert_string_equal(trace, "FTP");
 }
 
 /* ---- loops that cannot be freed: their memory stays, which is reported ---- */
 
-/* Runs `child` in a process of its own, where leaks are nobody's concern; what it writes to stderr comes
- * back. */
+/* Runs `child` in a process of its own, where leaks are nobody's concern; what it writes to stderr
+ * comes back. */
 static void in_child(void (*child)(void), char *said, size_t size)
 {
     int fds[2];
@@ -745,7 +745,7 @@ static void free_with_an_operation_that_does_not_end(void)
 {
     const struct scripted_options options = {
         .seed = 1,
-        .faults = {.cancel_late = 1000, .delay = 1000},
+        .faults = { .cancel_late = 1000, .delay = 1000 },
     };
     struct halo_loop *loop;
     static struct io_read read;
@@ -787,7 +787,7 @@ static void test_loop_objects_without_memory(void **state)
 
     (void)state;
     halo_loop_options_init(&options);
-    options.allocator = (halo_allocator){failing_alloc, failing_resize, plain_release, &left};
+    options.allocator = (halo_allocator){ failing_alloc, failing_resize, plain_release, &left };
     assert_int_equal(halo_loop_new(&loop, &options), 0);
     left = 0;
     assert_int_equal(halo_timer_start(&timer, loop, 1, 0, timer_a, NULL), HALO_E_NOMEM);

@@ -71,7 +71,7 @@ static void reader_open(struct reader *reader, struct halo_loop *loop)
 {
     int fds[2];
 
-    *reader = (struct reader){.loop = loop};
+    *reader = (struct reader){ .loop = loop };
     fixture_pair(loop, fds);
     reader->fd = fds[0];
     reader->peer = fds[1];
@@ -560,7 +560,7 @@ static void test_receive_copy_out(void **state)
 {
     struct halo_loop *loop = fixture_loop(2, 2);
     struct reader reader;
-    halo_slice borrowed = {.data = (const uint8_t *)"x", .len = 1};
+    halo_slice borrowed = { .data = (const uint8_t *)"x", .len = 1 };
     halo_slice half;
 
     (void)state;
@@ -623,7 +623,7 @@ static void test_receive_without_memory(void **state)
     halo_loop_options_init(&options);
     options.receive_buffers = 2;
     options.receive_buffer_size = 4096;
-    options.allocator = (halo_allocator){counted_alloc, counted_resize, counted_release, NULL};
+    options.allocator = (halo_allocator){ counted_alloc, counted_resize, counted_release, NULL };
     allowed = 1000;
     assert_int_equal(halo_loop_new(&loop, &options), 0);
     reader_open(&hoarder, loop);

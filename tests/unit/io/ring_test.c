@@ -8,7 +8,9 @@ static char text[512];
 
 static const char *explained(int error, int disabled)
 {
-    struct ring_environment environment = {.disabled = disabled, .release = "5.10.1-x", .open_files = 77};
+    struct ring_environment environment = { .disabled = disabled,
+                                            .release = "5.10.1-x",
+                                            .open_files = 77 };
 
     ring_explain(text, sizeof(text), error, &environment);
     return text;
@@ -83,13 +85,13 @@ static void test_ring_error_reaches_the_user(void **state)
         int error;
         const char *says;
     } cases[] = {
-        {-ENOSYS, "CONFIG_IO_URING"}, {-EPERM, "not permitted"}, {-EINVAL, "6.1 or newer"},
-        {-ENOMEM, "RLIMIT_MEMLOCK"},  {-EMFILE, "RLIMIT_NOFILE"},
+        { -ENOSYS, "CONFIG_IO_URING" }, { -EPERM, "not permitted" },  { -EINVAL, "6.1 or newer" },
+        { -ENOMEM, "RLIMIT_MEMLOCK" },  { -EMFILE, "RLIMIT_NOFILE" },
     };
 
     (void)state;
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
-        const struct scripted_options options = {.seed = 1, .setup_error = cases[i].error};
+        const struct scripted_options options = { .seed = 1, .setup_error = cases[i].error };
         struct halo_loop *loop;
 
         assert_int_equal(loop_new_with_ring(&loop, NULL, scripted_ring_new(&options)), 0);
@@ -138,17 +140,20 @@ static void test_ring_probe_answers_alike(void **state)
     assert_int_equal(first.receive_budget, second.receive_budget);
     /* The floor: 6.1 has it. */
     assert_true(first.receive_multishot);
-    print_message("multishot receive %d, its end %d, budget %d, vectorized send %d, multishot accept %d\n",
-                  first.receive_multishot, first.receive_end, first.receive_budget,
-                  first.send_vectorized, first.accept_multishot);
+    print_message(
+        "multishot receive %d, its end %d, budget %d, vectorized send %d, multishot accept %d\n",
+        first.receive_multishot, first.receive_end, first.receive_budget, first.send_vectorized,
+        first.accept_multishot);
 }
 
 static void test_ring_releases_with_the_accept_bug(void **state)
 {
-    static const char *const with[] = {"6.2.0",  "6.3.1-arch", "6.5.13", "6.6.0",
-                                       "6.6.16", "6.7.0-1",    "6.7.4",  "6.2"};
-    static const char *const without[] = {"6.1.176", "6.6.17", "6.7.5",  "6.8.0", "6.12.107-amd64",
-                                          "5.19.0",  "7.2.1",  "6.18.44", "",      "x"};
+    static const char *const with[] = { "6.2.0",  "6.3.1-arch", "6.5.13", "6.6.0",
+                                        "6.6.16", "6.7.0-1",    "6.7.4",  "6.2" };
+    static const char *const without[] = { "6.1.176", "6.6.17",         "6.7.5",
+                                           "6.8.0",   "6.12.107-amd64", "5.19.0",
+                                           "7.2.1",   "6.18.44",        "",
+                                           "x" };
 
     (void)state;
     for (size_t i = 0; i < HALO_ARRAY_LEN(with); i++) {

@@ -1,7 +1,7 @@
 /*
- * Connections over the scripted ring: thousands of seeds, each another order of completions and other mishaps.
- * Whatever happens, octets arrive in order and unchanged as far as they arrive, every connection comes to its
- * end by the close protocol, and nothing is left in the ledger.
+ * Connections over the scripted ring: thousands of seeds, each another order of completions and
+ * other mishaps. Whatever happens, octets arrive in order and unchanged as far as they arrive,
+ * every connection comes to its end by the close protocol, and nothing is left in the ledger.
  *
  * HALO_SEEDS sets how many seeds are tried, HALO_SEED tries one.
  */
@@ -38,8 +38,8 @@ struct connection {
     halo_slice held[HELD_MAX];
     uint32_t num_held;
     bool open;
-    bool ended;   /* the peer's end was received */
-    bool failed;  /* something went wrong on the way */
+    bool ended;  /* the peer's end was received */
+    bool failed; /* something went wrong on the way */
     bool closing;
     bool closed;
     /* The peer's side. */
@@ -116,8 +116,8 @@ static void try_finish(struct connection *connection)
 {
     struct sim *sim = connection->sim;
 
-    if (!connection->closing || connection->closed ||
-        !io_receiver_idle(&connection->receiver) || !io_sender_idle(&connection->sender)) {
+    if (!connection->closing || connection->closed || !io_receiver_idle(&connection->receiver) ||
+        !io_sender_idle(&connection->sender)) {
         return;
     }
     connection->closed = true;
@@ -400,8 +400,8 @@ static bool peer_step(struct sim *sim, struct connection *connection)
     }
     len = min_u32(wanted, connection->peer_to_send - connection->peer_sent);
     if (len > 0) {
-        len = (uint32_t)scripted_write(
-            sim->ring, connection->peer, sim->out + connection->id + connection->peer_sent, len);
+        len = (uint32_t)scripted_write(sim->ring, connection->peer,
+                                       sim->out + connection->id + connection->peer_sent, len);
         connection->peer_sent += len;
         busy |= len > 0;
     } else if (!connection->peer_finished) {
@@ -514,7 +514,7 @@ static void sim_open(struct sim *sim, uint64_t seed, bool with_faults)
     struct scripted_options options = options_of(seed, with_faults);
     struct halo_loop_options loop_options;
 
-    *sim = (struct sim){.with_faults = with_faults};
+    *sim = (struct sim){ .with_faults = with_faults };
     options.ctx = sim;
     halo_loop_options_init(&loop_options);
     loop_options.receive_buffers = 4u << (seed % 4);
@@ -541,7 +541,7 @@ static void sim_open(struct sim *sim, uint64_t seed, bool with_faults)
 static void begin_connecting(struct sim *sim)
 {
     struct connection *connection = connection_new(sim);
-    struct io_connect_options options = {.timeout_ns = UINT64_C(60000000000)};
+    struct io_connect_options options = { .timeout_ns = UINT64_C(60000000000) };
     struct io_address address;
 
     assert_int_equal(io_address_from_ip(&address, "127.0.0.1", PORT_OUT), 0);
@@ -604,7 +604,7 @@ static void run_and_free(uint64_t seed)
     sim_open(&sim, seed, true);
     begin_connecting(&sim);
     for (int turns = (int)(seed % 50) + 1; turns > 0 && sim.loop->refs > 0; turns--) {
-        struct fixture_turns over = {.loop = sim.loop, .left = 1};
+        struct fixture_turns over = { .loop = sim.loop, .left = 1 };
 
         loop_post(sim.loop, &over.posted, fixture_turn_over);
         assert_int_equal(halo_loop_run(sim.loop), 0);
@@ -646,7 +646,7 @@ static void on_read(struct io_read *read, int result)
 
 static void reading_start(struct reading *reading, struct halo_loop *loop, int fd)
 {
-    *reading = (struct reading){.loop = loop};
+    *reading = (struct reading){ .loop = loop };
     io_read_init(&reading->read, loop, on_read);
     io_read_start(&reading->read, fd, reading->octets, sizeof(reading->octets), IO_READ_NO_OFFSET);
     loop_ref(loop);
@@ -654,7 +654,7 @@ static void reading_start(struct reading *reading, struct halo_loop *loop, int f
 
 static void test_scripted_wait_for_nothing_is_an_error(void **state)
 {
-    struct halo_loop *loop = scripted_loop((struct scripted_options){.seed = 1});
+    struct halo_loop *loop = scripted_loop((struct scripted_options){ .seed = 1 });
 
     (void)state;
     loop_ref(loop);
@@ -667,7 +667,7 @@ static void test_scripted_wait_for_nothing_is_an_error(void **state)
 static void test_scripted_read_that_must_poll(void **state)
 {
     struct halo_loop *loop =
-        scripted_loop((struct scripted_options){.seed = 3, .faults = {.again = 700}});
+        scripted_loop((struct scripted_options){ .seed = 3, .faults = { .again = 700 } });
     struct reading reading;
     int fds[2];
 
@@ -680,7 +680,7 @@ static void test_scripted_read_that_must_poll(void **state)
     assert_int_equal(reading.result, 5);
 
     /* Called off between the attempts. */
-    scripted_set_faults(loop->ring, &(struct scripted_faults){.again = 1000});
+    scripted_set_faults(loop->ring, &(struct scripted_faults){ .again = 1000 });
     assert_int_equal(write(fds[1], "hello", 5), 5);
     reading_start(&reading, loop, fds[0]);
     fixture_run_turns(loop, 6);
@@ -695,7 +695,7 @@ static void test_scripted_read_that_must_poll(void **state)
 
 static void test_scripted_no_room_and_no_memory_in_the_kernel(void **state)
 {
-    struct halo_loop *loop = scripted_loop((struct scripted_options){.seed = 1, .entries = 2});
+    struct halo_loop *loop = scripted_loop((struct scripted_options){ .seed = 1, .entries = 2 });
     struct reading readings[4];
     int fds[2];
 
@@ -704,7 +704,7 @@ static void test_scripted_no_room_and_no_memory_in_the_kernel(void **state)
     reading_start(&readings[0], loop, fds[0]);
     reading_start(&readings[1], loop, fds[0]);
     fixture_run_turns(loop, 2);
-    scripted_set_faults(loop->ring, &(struct scripted_faults){.submit_error = 1000});
+    scripted_set_faults(loop->ring, &(struct scripted_faults){ .submit_error = 1000 });
     reading_start(&readings[2], loop, fds[0]);
     io_read_cancel(&readings[0].read); /* takes the last place */
     io_read_cancel(&readings[1].read); /* has to be asked again */
@@ -718,7 +718,7 @@ static void test_scripted_no_room_and_no_memory_in_the_kernel(void **state)
     assert_int_equal(readings[2].calls, 0);
     assert_int_equal(readings[3].result, -ENOMEM);
 
-    scripted_set_faults(loop->ring, &(struct scripted_faults){0});
+    scripted_set_faults(loop->ring, &(struct scripted_faults){ 0 });
     assert_int_equal(write(fds[1], "x", 1), 1);
     assert_int_equal(halo_loop_run(loop), 0);
     assert_int_equal(readings[2].result, 1);
@@ -730,7 +730,7 @@ static void test_scripted_no_room_and_no_memory_in_the_kernel(void **state)
 /* The operation ends while its cancel waits for room. */
 static void test_scripted_cancel_that_is_not_needed_any_more(void **state)
 {
-    struct halo_loop *loop = scripted_loop((struct scripted_options){.seed = 1, .entries = 1});
+    struct halo_loop *loop = scripted_loop((struct scripted_options){ .seed = 1, .entries = 1 });
     struct reading first;
     struct reading second;
     int fds[2];
@@ -741,7 +741,7 @@ static void test_scripted_cancel_that_is_not_needed_any_more(void **state)
     assert_int_equal(pipe(others), 0);
     reading_start(&first, loop, fds[0]);
     fixture_run_turns(loop, 2);
-    scripted_set_faults(loop->ring, &(struct scripted_faults){.submit_error = 1000});
+    scripted_set_faults(loop->ring, &(struct scripted_faults){ .submit_error = 1000 });
     reading_start(&second, loop, others[0]); /* takes the only place */
     io_read_cancel(&first.read);
     assert_ptr_equal(loop->cancels, &first.read.op);
@@ -763,7 +763,7 @@ static void test_scripted_cancel_that_is_not_needed_any_more(void **state)
 static void test_scripted_connect_refused_and_timed_out(void **state)
 {
     static struct sim sim;
-    struct io_connect_options options = {.timeout_ns = UINT64_C(3000000000)};
+    struct io_connect_options options = { .timeout_ns = UINT64_C(3000000000) };
     struct io_address address;
     uint64_t since;
 

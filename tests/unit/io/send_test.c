@@ -28,7 +28,7 @@ static void send_next(struct writer *writer)
     while (left > 0) {
         uint32_t len = min_u32(left, (uint32_t)count + 1 == writer->pieces ? left : 1 + left / 3);
 
-        pieces[count++] = (struct iovec){.iov_base = from, .iov_len = len};
+        pieces[count++] = (struct iovec){ .iov_base = from, .iov_len = len };
         from += len;
         left -= len;
     }
@@ -70,7 +70,8 @@ static void writer_open(struct writer *writer, struct halo_loop *loop, uint32_t 
     int fds[2];
 
     *writer = (struct writer){
-        .loop = loop, .len = len, .one_send = one_send, .pieces = pieces, .stop_when_done = true};
+        .loop = loop, .len = len, .one_send = one_send, .pieces = pieces, .stop_when_done = true
+    };
     fixture_pair(loop, fds);
     writer->fd = fds[0];
     writer->peer = fds[1];

@@ -43,7 +43,7 @@ static void expired(struct timer *timer)
 
 static void init(struct test_timer *timer)
 {
-    *timer = (struct test_timer){0};
+    *timer = (struct test_timer){ 0 };
     timer_init(&timer->timer, expired);
 }
 
@@ -80,8 +80,8 @@ static void test_timers_empty(void **state)
 
 static void test_timers_expire_in_order_and_never_early(void **state)
 {
-    static const uint64_t delays_ms[] = {50, 1, 7000, 3, 600, 3600000, 0, 86400000, 20};
-    static const int expected[] = {6, 1, 3, 8, 0, 4, 2, 5, 7};
+    static const uint64_t delays_ms[] = { 50, 1, 7000, 3, 600, 3600000, 0, 86400000, 20 };
+    static const int expected[] = { 6, 1, 3, 8, 0, 4, 2, 5, 7 };
     struct test_timer timers[9];
     uint64_t start_ns = now;
 
@@ -257,7 +257,8 @@ static void test_timers_model(void **state)
 {
     static struct test_timer timers[TIMERS_MAX];
     static uint64_t deadlines[TIMERS_MAX]; /* 0: not armed */
-    static const uint64_t ranges[] = {100 * 1000, MS, 50 * MS, 5000 * MS, 500000 * MS, 50000000 * MS};
+    static const uint64_t ranges[] = { 100 * 1000, MS,          50 * MS,
+                                       5000 * MS,  500000 * MS, 50000000 * MS };
 
     (void)state;
     for (int i = 0; i < TIMERS_MAX; i++) {

@@ -146,6 +146,26 @@ static void names_of_the_certificate(void **state)
     }
 }
 
+/* SNI has no final dot (RFC 6066 section 3), and arrives in lower case. */
+static void names_that_are_asked_for(void **state)
+{
+    static const char *const names[][2] = {
+        { "HALO.test.", "halo.test" }, { "127.0.0.1", "" }, { "::1", "" }, { "single", "single" }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < HALO_ARRAY_LEN(names); i++) {
+        struct tls_facts facts;
+        struct pair pair;
+
+        pair_init(&pair, server, client, names[i][0]);
+        pair_open(&pair);
+        tls_transport_facts(pair.server.transport, &facts);
+        assert_string_equal(facts.server_name, names[i][1]);
+        pair_free(&pair);
+    }
+}
+
 static void names_that_are_none(void **state)
 {
     static const char *const bad[] = { "", ".", "a..b", "a b", "a/b", "[::1]", "h\xc3\xa4lo" };
@@ -536,6 +556,7 @@ int main(void)
         cmocka_unit_test(all_kinds_of_keys_work),
         cmocka_unit_test(versions_without_overlap),
         cmocka_unit_test(names_of_the_certificate),
+        cmocka_unit_test(names_that_are_asked_for),
         cmocka_unit_test(names_that_are_none),
         cmocka_unit_test(certificates_that_are_refused),
         cmocka_unit_test(ca_that_is_not_trusted),
