@@ -45,19 +45,17 @@ struct field {
 
 /* Those of h2load, in its order. */
 static const struct field request_fields[] = {
-    {":path", "/"},
-    {":scheme", "http"},
-    {":authority", "127.0.0.1:8080"},
-    {":method", "GET"},
-    {"user-agent", "h2load nghttp2/1.52.0"},
+    { ":path", "/" },
+    { ":scheme", "http" },
+    { ":authority", "127.0.0.1:8080" },
+    { ":method", "GET" },
+    { "user-agent", "h2load nghttp2/1.52.0" },
 };
 
 static const struct field response_fields[RESPONSE_FIELDS] = {
-    {"content-type", "text/html; charset=utf-8"},
-    {"content-length", "13"},
-    {"last-modified", "Tue, 04 Oct 2022 12:00:00 GMT"},
-    {"etag", "\"633c1e40-d\""},
-    {"date", "Sat, 22 Nov 2025 18:00:00 GMT"},
+    { "content-type", "text/html; charset=utf-8" },       { "content-length", "13" },
+    { "last-modified", "Tue, 04 Oct 2022 12:00:00 GMT" }, { "etag", "\"633c1e40-d\"" },
+    { "date", "Sat, 22 Nov 2025 18:00:00 GMT" },
 };
 
 static void require(int condition, const char *what)
@@ -139,7 +137,7 @@ static int client_header(nghttp2_session *session, const nghttp2_frame *frame, c
                          void *user_data)
 {
     struct client *client = user_data;
-    const struct field status = {":status", "200"};
+    const struct field status = { ":status", "200" };
     const struct field *wanted = &status;
 
     (void)session;
@@ -168,7 +166,8 @@ static int client_data(nghttp2_session *session, uint8_t flags, int32_t stream_i
     return 0;
 }
 
-static int client_closed(nghttp2_session *session, int32_t stream_id, uint32_t code, void *user_data)
+static int client_closed(nghttp2_session *session, int32_t stream_id, uint32_t code,
+                         void *user_data)
 {
     struct client *client = user_data;
 
@@ -182,12 +181,12 @@ static int client_closed(nghttp2_session *session, int32_t stream_id, uint32_t c
 static void client_init(struct client *client)
 {
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW},
+        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW },
     };
     nghttp2_session_callbacks *callbacks;
 
-    *client = (struct client){0};
+    *client = (struct client){ 0 };
     for (size_t i = 0; i < 5; i++) {
         client->request[i] = field_nv(&request_fields[i]);
     }
@@ -240,14 +239,14 @@ static void halo_start(struct halo_server_side *server, size_t prepared)
     struct halo_session_options options;
 
     for (size_t i = 0; i < RESPONSE_FIELDS; i++) {
-        server->fields[i] = (halo_header){.name = halo_str(response_fields[i].name),
-                                          .value = halo_str(response_fields[i].value)};
+        server->fields[i] = (halo_header){ .name = halo_str(response_fields[i].name),
+                                           .value = halo_str(response_fields[i].value) };
     }
-    server->headers = (halo_headers){.fields = server->fields, .count = RESPONSE_FIELDS};
+    server->headers = (halo_headers){ .fields = server->fields, .count = RESPONSE_FIELDS };
     if (prepared > 0) {
         require(halo_header_set_new(&server->set, server->fields, prepared) == 0, "no set");
-        server->headers = (halo_headers){server->set, &server->fields[prepared],
-                                         RESPONSE_FIELDS - prepared};
+        server->headers =
+            (halo_headers){ server->set, &server->fields[prepared], RESPONSE_FIELDS - prepared };
     }
     halo_session_options_init(&options, HALO_SERVER);
     require(halo_session_new(&server->session, &options, clock_ns()) == 0, "no session");
@@ -310,7 +309,7 @@ static int nghttp2_frame_received(nghttp2_session *session, const nghttp2_frame 
                                   void *user_data)
 {
     struct nghttp2_side *server = user_data;
-    const nghttp2_data_provider provider = {.read_callback = nghttp2_body};
+    const nghttp2_data_provider provider = { .read_callback = nghttp2_body };
 
     if (frame->hd.type == NGHTTP2_HEADERS) {
         require(nghttp2_submit_response(session, frame->hd.stream_id, server->response,
@@ -337,8 +336,8 @@ static int nghttp2_field(nghttp2_session *session, const nghttp2_frame *frame, c
 
 static void nghttp2_start(struct nghttp2_side *server)
 {
-    const struct field status = {":status", "200"};
-    const nghttp2_settings_entry settings = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 128};
+    const struct field status = { ":status", "200" };
+    const nghttp2_settings_entry settings = { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 128 };
     nghttp2_session_callbacks *callbacks;
 
     server->response[0] = field_nv(&status);
@@ -376,8 +375,8 @@ int main(int argc, char **argv)
 {
     static struct piece in;
     static struct piece out;
-    struct halo_server_side halo = {0};
-    struct nghttp2_side nghttp2 = {0};
+    struct halo_server_side halo = { 0 };
+    struct nghttp2_side nghttp2 = { 0 };
     void (*serve)(void *, const struct piece *, struct piece *, int) = halo_serve;
     void *state = &halo;
     struct client client;
@@ -402,9 +401,8 @@ int main(int argc, char **argv)
         serve(state, &in, &out, i >= WARM_UP_BATCHES);
         client_responses(&client, &out);
     }
-    printf("%d %.1f %.1f %.1f\n", batches * BATCH,
-           (double)measured_ns / ((double)batches * BATCH), (double)in.len / BATCH,
-           (double)out.len / BATCH);
+    printf("%d %.1f %.1f %.1f\n", batches * BATCH, (double)measured_ns / ((double)batches * BATCH),
+           (double)in.len / BATCH, (double)out.len / BATCH);
     nghttp2_session_del(client.session);
     nghttp2_session_del(nghttp2.session);
     halo_session_free(halo.session);

@@ -47,7 +47,7 @@ static struct sockaddr_in loopback(int port)
     return (struct sockaddr_in){
         .sin_family = AF_INET,
         .sin_port = htons((uint16_t)port),
-        .sin_addr = {htonl(INADDR_LOOPBACK)},
+        .sin_addr = { htonl(INADDR_LOOPBACK) },
     };
 }
 
@@ -201,7 +201,7 @@ static void set_up_ring(void)
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
         .cq_entries = 4 * QUEUE_LEN,
     };
-    struct io_uring_buf_reg registration = {.ring_entries = BUFFERS, .bgid = BUFFER_GROUP};
+    struct io_uring_buf_reg registration = { .ring_entries = BUFFERS, .bgid = BUFFER_GROUP };
     int status = io_uring_queue_init_params(QUEUE_LEN, &ring, &params);
 
     errno = -status;
@@ -239,7 +239,8 @@ __attribute__((noreturn)) static void serve(void)
         unsigned seen = 0;
 
         io_uring_submit_and_wait(&ring, 1);
-        io_uring_for_each_cqe(&ring, head, cqe) {
+        io_uring_for_each_cqe(&ring, head, cqe)
+        {
             uint64_t data = io_uring_cqe_get_data64(cqe);
             int fd = (int)(uint32_t)data;
 
@@ -280,7 +281,7 @@ static int load(int port, int count, int depth, long requests)
 
     for (int i = 0; i < count; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+        struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
         require(fd >= 0 && fd < CONNECTIONS_MAX, "socket");
         require(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0, "connect");

@@ -10,9 +10,9 @@
  *   url.c          URLs
  *
  * The session and its connection (core/conn) exist from the start, so that requests can be made at
- * once: they gather in the session, and the first send takes them all. The connection gets its socket
- * when there is one. So whatever goes wrong at any time takes the one way a connection ends: streams are
- * told, then the session, then the client.
+ * once: they gather in the session, and the first send takes them all. The connection gets its
+ * socket when there is one. So whatever goes wrong at any time takes the one way a connection ends:
+ * streams are told, then the session, then the client.
  */
 #ifndef HALO_CLIENT_CLIENT_H
 #define HALO_CLIENT_CLIENT_H
@@ -67,7 +67,8 @@ void client_stop_connecting(struct halo_client *client);
 
 /* ---- default_tls.c --------------------------------------------------------------------- */
 
-/* A reference to the context that trusts the system's certificates; NULL and *status when there is none. */
+/* A reference to the context that trusts the system's certificates; NULL and *status when there is
+ * none. */
 halo_tls_context *client_default_tls_take(int *status);
 void client_default_tls_give(void);
 

@@ -52,7 +52,7 @@ static void on_timeout(struct timer *timer)
     fail(client, HALO_E_TIMEOUT, 0, client->reason);
 }
 
-/* TLS compares the certificate's name and the one we ask for; neither ends in a dot (RFC 6066 3). */
+/* TLS compares the certificate's name and the one we ask for; neither ends in a dot (RFC 6066). */
 static struct transport *make_transport(struct halo_client *client)
 {
     char name[sizeof(client->host)];

@@ -1,6 +1,7 @@
 /*
  * The TLS context of clients that were given none. Reading the system's certificates takes some
- * milliseconds and a megabyte, so all clients of the process share one; it goes with the last of them.
+ * milliseconds and a megabyte, so all clients of the process share one; it goes with the last of
+ * them.
  */
 #include <pthread.h>
 

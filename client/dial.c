@@ -38,8 +38,8 @@ static const struct io_address *next_of(const struct io_address *addresses, uint
     return NULL;
 }
 
-/* The resolver's order (RFC 6724) with the families in turn, so that one that leads nowhere costs one
- * head start and not one for each of its addresses. */
+/* The resolver's order (RFC 6724) with the families in turn, so that one that leads nowhere costs
+ * one head start and not one for each of its addresses. */
 static void sort_attempts(struct dial *dial, const struct io_address *addresses)
 {
     int first_family = addresses[0].any.sa_family;

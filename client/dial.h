@@ -1,9 +1,9 @@
 /*
  * Connecting to one of several addresses (RFC 8305).
  *
- * The addresses are tried in their order, but with the families in turn. Each attempt has a head start
- * over the next, of DIAL_HEAD_START_MS or until it fails. The first that succeeds wins; the others
- * are called off.
+ * The addresses are tried in their order, but with the families in turn. Each attempt has a head
+ * start over the next, of DIAL_HEAD_START_MS or until it fails. The first that succeeds wins; the
+ * others are called off.
  *
  * A dial lives by itself: it keeps the loop running until its last operation is done, and frees
  * itself then.
@@ -31,8 +31,8 @@ struct dial_result {
     const struct io_address *peer; /* of the socket */
 };
 
-/* `host` is for sentences, copied. `done` is called once, from a later turn of the loop, unless dial_cancel() comes
- * before. Returns 0 or HALO_E_NOMEM. */
+/* `host` is for sentences, copied. `done` is called once, from a later turn of the loop, unless
+ * dial_cancel() comes before. Returns 0 or HALO_E_NOMEM. */
 int dial_start(struct dial **dial, struct halo_loop *loop, const char *host,
                const struct io_address *addresses, uint32_t count,
                void (*done)(void *ctx, const struct dial_result *result), void *ctx) HALO_MUST_USE;

@@ -1,6 +1,6 @@
 /*
- * halo-get: what its files share. It is an application like any other: of halo it knows only the public
- * headers.
+ * halo-get: what its files share. It is an application like any other: of halo it knows only the
+ * public headers.
  *
  *   halo_get.c     the program: start, order of transfers, exit status
  *   get_options.c  the command line
@@ -53,7 +53,7 @@ struct get_options {
 /* Reads the command line. Returns -1 to go on, or the exit status after having said why. */
 int get_options_read(struct get_options *options, int argc, char **argv);
 void get_options_free(struct get_options *options);
-/* The value of a -H field; false when there is none of this name. */
+/* Is there a -H of this name? */
 bool get_options_has(const struct get_options *options, halo_bytes name);
 
 /* ---- what is sent ---------------------------------------------------------------------- */
@@ -75,7 +75,8 @@ struct get_body {
 /* Opens what -d names. 0, or EXIT_USAGE after having said why. */
 int get_body_open(struct get_body *body, const struct get_options *options);
 void get_body_close(struct get_body *body);
-/* Gives the body to the stream, which then ends it. `failure` gets a sentence when it cannot be read. */
+/* Gives the body to the stream, which then ends it. `failure` gets a sentence when it cannot be
+ * read. */
 int get_body_send(struct get_body *body, halo_loop *loop, halo_stream *stream, char *failure,
                   size_t failure_size);
 
@@ -105,18 +106,22 @@ struct get_transfer {
     struct get *get;
     const char *url_text;
     struct halo_url url;
+    halo_bytes authority; /* for the request */
+    char *path;           /* a path that had to be completed; NULL: the URL's is whole */
     size_t index;
     struct get_connection *connection;
     halo_stream *stream; /* NULL: not under way */
     halo_timer *timer;   /* --max-time */
     unsigned tries;
-    bool on_used_connection;
     bool responded;
     bool ended; /* the response is complete */
     bool timed_out;
     char failure[256]; /* why, when halo-get itself is the cause */
 };
 
+/* Takes the URL apart; false when memory is out. */
+bool get_transfer_init(struct get_transfer *transfer, struct get *get, size_t index);
+void get_transfer_fini(struct get_transfer *transfer);
 /* Starts it. What comes of it is told by get_transfer_done(). */
 void get_transfer_start(struct get_transfer *transfer);
 /* Ends it with what has come so far. */
@@ -130,10 +135,10 @@ struct get_connection {
     halo_client *client; /* NULL: closed */
     const struct halo_url *url;
     unsigned number;
-    bool used; /* a request was made on it */
 };
 
-/* The open connection to the URL's origin, or a new one. `fresh`: a new one in any case. 0 or HALO_E_*. */
+/* The open connection to the URL's origin, or a new one. `fresh`: a new one in any case. 0 or
+ * HALO_E_*. */
 int get_connection_find(struct get_connection **connection, struct get *get,
                         const struct get_transfer *transfer, bool fresh);
 void get_connections_close(struct get *get);

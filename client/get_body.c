@@ -1,6 +1,6 @@
 /*
- * What halo-get sends (-d): text of the command line, or a file of any size, which is read as fast as
- * the peer takes it.
+ * What halo-get sends (-d): text of the command line, or a file of any size, which is read as fast
+ * as the peer takes it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* The command line of halo-get. Whatever is wrong with it ends with one message, which says what to do. */
+/* The command line of halo-get. Whatever is wrong with it ends with one message, which says what to
+ * do. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -65,12 +66,8 @@ static const struct option long_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-static int usage_error(void)
-{
-    return EXIT_USAGE;
-}
-
-#define USAGE(...) (get_say(__VA_ARGS__), usage_error())
+/* Says what is wrong, and is the exit status. */
+#define USAGE(...) (get_say(__VA_ARGS__), (int)EXIT_USAGE)
 
 /* ---- values ---------------------------------------------------------------------------- */
 
@@ -290,7 +287,7 @@ static int option_error(int found, char **argv)
     return USAGE("option %s is not known; see halo-get --help", word);
 }
 
-/* Returns 0 to go on, 1 + the exit status to end. */
+/* Returns 0 to go on, or the exit status. */
 static int read_option(struct get_options *options, int found, char **argv)
 {
     switch (found) {

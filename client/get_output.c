@@ -1,13 +1,13 @@
 /*
  * Where bodies go: to stdout (or a file), whole, and in the order of the URLs.
  *
- * The first output that has not ended is written through. What comes for a later one waits: a little
- * in memory, the rest in one temporary file without a name, which all of them share. So memory is bounded
- * whatever the order in which the server answers, and no stream has to be held up, which would
- * hold up the others by the connection's window.
+ * The first output that has not ended is written through. What comes for a later one waits: a
+ * little in memory, the rest in one temporary file without a name, which all of them share. So
+ * memory is bounded whatever the order in which the server answers, and no stream has to be held
+ * up, which would hold up the others by the connection's window.
  *
- * Writes block: that stops the loop, and with it the receiving, so a slow reader of stdout slows the
- * server down.
+ * Writes block: that stops the loop, and with it the receiving, so a slow reader of stdout slows
+ * the server down.
  */
 #include <errno.h>
 #include <fcntl.h>

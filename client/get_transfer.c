@@ -5,7 +5,7 @@
 
 #include "client/get.h"
 
-/* A request that certainly was not processed is sent again on a new connection, that often. */
+/* A request that was not taken up is made again; that often it is made at all. */
 enum { TRIES_MAX = 2 };
 
 /* ---- the response ---------------------------------------------------------------------- */
@@ -93,12 +93,13 @@ static void on_end(halo_stream *stream, void *user_data)
 
 /* ---- the end --------------------------------------------------------------------------- */
 
-/* The request may be made again: the server has not seen it, and we can send the body once more. */
+/* The server has not taken the request up (it is going away, or too busy), and we can send the body
+ * once more. */
 static bool may_try_again(const struct get_transfer *transfer, const struct halo_error *error)
 {
-    return error != NULL && error->processed == HALO_PROCESSED_NO && transfer->on_used_connection &&
-           transfer->tries < TRIES_MAX && !transfer->get->body.sent && !transfer->timed_out &&
-           !transfer->get->ending;
+    return error != NULL && error->processed == HALO_PROCESSED_NO &&
+           error->code == HALO_REFUSED_STREAM && transfer->tries < TRIES_MAX &&
+           !transfer->get->body.sent && !transfer->timed_out && !transfer->get->ending;
 }
 
 static void explain(const struct get_transfer *transfer, const struct halo_error *error, char *out,
@@ -167,6 +168,41 @@ void get_transfer_cancel(struct get_transfer *transfer)
 
 /* ---- the request ----------------------------------------------------------------------- */
 
+/* What -v shows is what is sent: so nothing of the URL is left for halo to complete. */
+bool get_transfer_init(struct get_transfer *transfer, struct get *get, size_t index)
+{
+    struct halo_url *url = &transfer->url;
+    uint16_t usual;
+
+    transfer->get = get;
+    transfer->index = index;
+    transfer->url_text = get->options.urls[index];
+    if (halo_url_parse(url, transfer->url_text) != 0) {
+        return false; /* it was checked with the options */
+    }
+    usual = url->scheme.len == 5 ? 443 : 80;
+    transfer->authority = url->authority;
+    if (url->port == usual) { /* goes without saying (RFC 9110 4.2.3) */
+        transfer->authority.len = url->host.len + (url->authority.data[0] == '[' ? 2 : 0);
+    }
+    if (url->path.data[0] == '?') {
+        transfer->path = malloc(url->path.len + 2);
+        if (transfer->path == NULL) {
+            return false;
+        }
+        transfer->path[0] = '/';
+        memcpy(transfer->path + 1, url->path.data, url->path.len);
+        transfer->path[url->path.len + 1] = '\0';
+        url->path = halo_str(transfer->path);
+    }
+    return true;
+}
+
+void get_transfer_fini(struct get_transfer *transfer)
+{
+    free(transfer->path);
+}
+
 static const struct halo_stream_callbacks callbacks = {
     .on_response = on_response,
     .on_information = on_information,
@@ -208,18 +244,17 @@ static void trace_request(const struct get_transfer *transfer, const struct halo
 {
     const halo_header pseudo[] = {
         { .name = HALO_LIT(":method"), .value = request->method },
-        { .name = HALO_LIT(":scheme"), .value = transfer->url.scheme },
+        { .name = HALO_LIT(":scheme"), .value = request->scheme },
         { .name = HALO_LIT(":path"), .value = request->path },
-        { .name = HALO_LIT(":authority"),
-          .value = request->authority.len > 0 ? request->authority : transfer->url.authority },
+        { .name = HALO_LIT(":authority"), .value = request->authority },
     };
 
     get_trace_fields(transfer->connection, true, pseudo, sizeof(pseudo) / sizeof(pseudo[0]));
     get_trace_fields(transfer->connection, true, request->headers.fields, request->headers.count);
 }
 
-/* Makes the request on the transfer's connection, with `fields` as room for FIELDS_OF_OURS more than
- * the options have. 0 or HALO_E_*. */
+/* Makes the request on the transfer's connection, with `fields` as room for FIELDS_OF_OURS more
+ * than the options have. 0 or HALO_E_*. */
 static int make_request(struct get_transfer *transfer, halo_header *fields)
 {
     struct get *get = transfer->get;
@@ -228,8 +263,9 @@ static int make_request(struct get_transfer *transfer, halo_header *fields)
     size_t own = own_fields(get, fields, digits, sizeof(digits));
     bool empty = !get->body.exists || get->body.size == 0;
     struct halo_request request = {
+        .scheme = transfer->url.scheme,
         .path = transfer->url.path,
-        .authority = options->host,
+        .authority = options->host.len > 0 ? options->host : transfer->authority,
         .headers = { .fields = fields, .count = own + options->num_headers },
     };
     int status;
@@ -262,14 +298,10 @@ static int request_somewhere(struct get_transfer *transfer)
     int status = fields != NULL ? 0 : HALO_E_NOMEM;
 
     for (int i = 0; i < 2 && fields != NULL; i++) {
-        bool fresh = i > 0 || transfer->tries > 1;
-
-        status = get_connection_find(&transfer->connection, transfer->get, transfer, fresh);
+        status = get_connection_find(&transfer->connection, transfer->get, transfer, i > 0);
         if (status != 0) {
             break;
         }
-        transfer->on_used_connection = transfer->connection->used;
-        transfer->connection->used = true;
         status = make_request(transfer, fields);
         if (!is_stale(status)) {
             break;

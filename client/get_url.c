@@ -48,8 +48,8 @@ static int open_connection(struct get_connection **out, struct get *get,
         options.connect_timeout_ms = get->options.connect_timeout_ms;
         options.handshake_timeout_ms = get->options.connect_timeout_ms;
     }
-    /* A window of one stream as large as the connection's: downloads are not held up by the way there
-     * and back. */
+    /* A window of one stream as large as the connection's: downloads are not held up by the way
+     * there and back. */
     options.session.connection_window_size = 16 * 1024 * 1024;
     options.session.settings.initial_window_size = 16 * 1024 * 1024;
     options.session.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);

@@ -1,5 +1,6 @@
 /*
- * halo-get: fetches URLs over HTTP/2. See get.h for its parts, and HELP in get_options.c for what it does.
+ * halo-get: fetches URLs over HTTP/2. See get.h for its parts, and HELP in get_options.c for what
+ * it does.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -98,10 +99,11 @@ void get_transfer_done(struct get_transfer *transfer, const char *why)
 
 static bool needs_tls(const struct get *get)
 {
+    static const halo_bytes https = HALO_LIT("https");
     bool needed = get->options.ca_file != NULL;
 
     for (size_t i = 0; i < get->options.num_urls; i++) {
-        needed |= get->transfers[i].url.port != 0 && get->transfers[i].url.scheme.len == 5;
+        needed |= halo_bytes_equal(get->transfers[i].url.scheme, https) != 0;
     }
     return needed;
 }
@@ -133,12 +135,10 @@ static int make_transfers(struct get *get)
         return EXIT_INCOMPLETE;
     }
     for (size_t i = 0; i < get->options.num_urls; i++) {
-        struct get_transfer *transfer = &get->transfers[i];
-
-        transfer->get = get;
-        transfer->index = i;
-        transfer->url_text = get->options.urls[i];
-        (void)halo_url_parse(&transfer->url, transfer->url_text); /* checked with the options */
+        if (!get_transfer_init(&get->transfers[i], get, i)) {
+            get_say("out of memory");
+            return EXIT_INCOMPLETE;
+        }
     }
     return 0;
 }
@@ -186,6 +186,9 @@ static int fetch(struct get *get)
     }
     get_connections_free(get);
     halo_tls_context_free(get->tls);
+    for (size_t i = 0; get->transfers != NULL && i < get->options.num_urls; i++) {
+        get_transfer_fini(&get->transfers[i]);
+    }
     free(get->transfers);
     return status;
 }

@@ -2,8 +2,9 @@
  * Host names to addresses, by the platform's resolver on a helper thread.
  *
  * getaddrinfo() blocks and cannot be called off, so lookups run on threads of their own, at most
- * RESOLVE_THREADS_MAX of them in the process; others wait in line. A lookup that nobody wants any more is
- * forgotten by its loop at once, which may then go away; the thread frees it when it returns.
+ * RESOLVE_THREADS_MAX of them in the process; others wait in line. A lookup that nobody wants any
+ * more is forgotten by its loop at once, which may then go away; the thread frees it when it
+ * returns.
  */
 #ifndef HALO_CLIENT_RESOLVE_H
 #define HALO_CLIENT_RESOLVE_H
@@ -30,8 +31,9 @@ struct resolve_result {
     struct io_address addresses[RESOLVE_ADDRESSES_MAX];
 };
 
-/* Looks up `host` (copied); `done` is called from a later turn of the loop, unless resolve_cancel() comes before.
- * Returns 0, HALO_E_NOMEM, or HALO_E_LIMIT when too many lookups wait. The loop is not kept running. */
+/* Looks up `host` (copied); `done` is called from a later turn of the loop, unless resolve_cancel()
+ * comes before. Returns 0, HALO_E_NOMEM, or HALO_E_LIMIT when too many lookups wait. The loop is
+ * not kept running. */
 int resolve_start(struct resolve_lookup **lookup, struct halo_loop *loop, const char *host,
                   uint16_t port, void (*done)(void *ctx, const struct resolve_result *result),
                   void *ctx) HALO_MUST_USE;

@@ -1,9 +1,9 @@
 /*
  * URLs of the schemes http and https, taken apart (RFC 3986, RFC 9110 4.2).
  *
- * Strict on purpose: what different programs read differently is refused, for one of them may be the
- * one that decided whether we may go there. So a host is a name of letters, digits, '-', '.', '_' and
- * '~', an IPv4 address of four decimal numbers, or an IPv6 address in brackets; never
+ * Strict on purpose: what different programs read differently is refused, for one of them may be
+ * the one that decided whether we may go there. So a host is a name of letters, digits, '-', '.',
+ * '_' and '~', an IPv4 address of four decimal numbers, or an IPv6 address in brackets; never
  * percent-encoded, and never a number like 0x7f.1.
  */
 #include <arpa/inet.h>

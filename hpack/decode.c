@@ -89,7 +89,7 @@ static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *deco
         beyond += min_u32(table->count, DYNAMIC_SHORT);
     }
     uint32_t newest = table->inserted - 1 + FIRST_DYNAMIC_OCTET;
-    uint32_t mask = table->slots - 1;
+    uint32_t mask = table->mask;
     const struct hpack_entry *entries = table->entries;
     const struct hpack_entry *entry;
     uint64_t octets = 0;

@@ -224,23 +224,29 @@ static uint8_t *encode_literal(uint8_t *out, unsigned kind, unsigned prefix_bits
     return encode_string(out, field->value);
 }
 
-/* The hash of the name and the place that it has in the index. */
-struct name_key {
-    uint32_t hash;
-    uint32_t place;
-};
+/* The index of an entry with this name, or 0. */
+static uint32_t find_name(const struct hpack_table *table, const halo_header *field,
+                          uint32_t token, uint32_t name_hash)
+{
+    if (hpack_names[token].static_index != 0) {
+        return hpack_names[token].static_index;
+    }
+    uint16_t number = hpack_index_newest(table, hpack_index_place(token, name_hash));
+    uint32_t age = hpack_index_age(table, number);
+    if (age >= table->count ||
+        !hpack_index_is_name(hpack_index_entry(table, number), token, field->name)) {
+        return 0;
+    }
+    return HPACK_DYNAMIC_FIRST + age;
+}
 
-/* A field that is not in the dynamic table, or must not be. `hash` is 0 when it need not be. */
+/* A field that is not in the dynamic table, or must not be: then `hash` is 0. */
 static __attribute__((noinline)) uint8_t *encode_new(struct hpack_encoder *encoder, uint8_t *out,
                                                      const halo_header *field, uint32_t token,
-                                                     struct name_key key, uint32_t hash)
+                                                     uint32_t name_hash, uint32_t hash)
 {
     const struct hpack_name *known = &hpack_names[token];
-    uint32_t name_index = known->static_index;
-    if (name_index == 0) {
-        uint32_t age = hpack_index_find_name(&encoder->table, token, key.place, field->name);
-        name_index = age != HPACK_AGE_NONE ? HPACK_DYNAMIC_FIRST + age : 0;
-    }
+    uint32_t name_index = find_name(&encoder->table, field, token, name_hash);
     if (is_secret(field, known->policy)) {
         return encode_literal(out, NEVER_INDEXED, LITERAL_BITS, name_index, field);
     }
@@ -259,60 +265,100 @@ static __attribute__((noinline)) uint8_t *encode_new(struct hpack_encoder *encod
 
 /* A field that is not simply the newest one of its name. */
 static __attribute__((noinline)) uint8_t *encode_other(struct hpack_encoder *encoder, uint8_t *out,
-                                                       const halo_header *field, uint32_t token,
-                                                       struct name_key key)
+                                                       const halo_header *field, uint32_t token)
 {
     uint32_t hash = 0;
+    uint32_t name_hash = hpack_name_hashes[token];
+    if (token == HALO_NAME_UNKNOWN) {
+        name_hash = hpack_name_hash(field->name.data, field->name.len);
+    }
     if ((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) == 0) {
-        hash = field->hash != 0 ? field->hash : hpack_field_hash_from(key.hash, field->value);
+        hash = field->hash != 0 ? field->hash : hpack_field_hash_from(name_hash, field->value);
         uint32_t age =
             hpack_index_find_field(&encoder->table, token, hash, field->name, field->value);
         if (age != HPACK_AGE_NONE) {
             return encode_index(out, HPACK_DYNAMIC_FIRST + age);
         }
     }
-    return encode_new(encoder, out, field, token, key, hash);
+    return encode_new(encoder, out, field, token, name_hash, hash);
 }
 
-/* The index of a static entry with this name and one of the few values that these have, or 0. */
-static inline uint32_t find_static_value(const struct hpack_name *known, halo_bytes value)
+/* The index of a static entry with this name and one of the few values that these have, or 0. The
+ * values of one name that are of the same length differ in the last octet, but for some. */
+static uint32_t find_static_value(const struct hpack_name *known, halo_bytes value)
 {
-    for (uint32_t i = 0; i < known->static_values; i++) {
-        if (hpack_index_is_value(&hpack_static_entries[known->static_index + i], value)) {
+    if (value.len == 0) {
+        return 0;
+    }
+    char last = value.data[value.len - 1];
+    const struct hpack_entry *entry = &hpack_static_entries[known->static_index];
+    for (uint32_t i = 0; i < known->static_values; i++, entry++) {
+        if (entry->value_len == value.len && entry->value[value.len - 1] == last &&
+            hpack_octets_equal(entry->value, value.data, value.len)) {
             return known->static_index + i;
         }
     }
     return 0;
 }
 
+/* The index of the newest entry with this name, if it has this value and a short index; or 0. */
+static inline uint32_t find_newest(const struct hpack_table *table, const struct hpack_name *known,
+                                   halo_bytes value)
+{
+    uint16_t number = hpack_index_newest(table, known->place);
+    uint32_t age = hpack_index_age(table, number);
+    if (HPACK_UNLIKELY(age >= table->count || age >= SHORT_AGES)) {
+        return 0;
+    }
+    /* Entries with a known name have its constant text. */
+    const struct hpack_entry *entry = hpack_index_entry(table, number);
+    bool is_same = entry->name == known->text && hpack_index_is_value(entry, value);
+    return HPACK_LIKELY(is_same) ? HPACK_DYNAMIC_FIRST + age : 0;
+}
+
+/* The same for a name that is not a known one. */
+static inline uint32_t find_newest_unknown(const struct hpack_table *table,
+                                           const halo_header *field)
+{
+    uint32_t place = hpack_name_hash(field->name.data, field->name.len);
+    uint16_t number = hpack_index_newest(table, place);
+    uint32_t age = hpack_index_age(table, number);
+    if (HPACK_UNLIKELY(age >= table->count || age >= SHORT_AGES)) {
+        return 0;
+    }
+    const struct hpack_entry *entry = hpack_index_entry(table, number);
+    bool is_same = hpack_index_is_value(entry, field->value) &&
+                   hpack_index_is_name(entry, HALO_NAME_UNKNOWN, field->name);
+    return HPACK_LIKELY(is_same) ? HPACK_DYNAMIC_FIRST + age : 0;
+}
+
+/* The index of a field that is in a table, found without much ado; or 0. */
+static inline uint32_t find_quickly(const struct hpack_table *table, const struct hpack_name *known,
+                                    const halo_header *field)
+{
+    if (HPACK_UNLIKELY((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) != 0)) {
+        return 0;
+    }
+    if (known == hpack_names) {
+        return find_newest_unknown(table, field);
+    }
+    uint32_t index = known->static_values != 0 ? find_static_value(known, field->value) : 0;
+    return index != 0 ? index : find_newest(table, known, field->value);
+}
+
 static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
                                     const halo_header *field)
 {
-    uint32_t token = field->token;
-    if (token == HALO_NAME_UNKNOWN) {
-        token = hpack_name_token(field->name.data, field->name.len);
+    const struct hpack_name *known = &hpack_names[field->token];
+    if (field->token == HALO_NAME_UNKNOWN) {
+        known = hpack_find_name(field->name.data, field->name.len);
     }
-    HPACK_ASSERT(token < HALO_NAME_COUNT);
-    const struct hpack_name *known = &hpack_names[token];
-    struct name_key key = { known->hash, known->place };
-    if (token == HALO_NAME_UNKNOWN) {
-        key.place = key.hash = hpack_name_hash(field->name.data, field->name.len);
+    uint32_t index = find_quickly(&encoder->table, known, field);
+    if (HPACK_UNLIKELY(index == 0)) {
+        return encode_other(encoder, out, field, (uint32_t)(known - hpack_names));
     }
-    if ((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) == 0) {
-        uint32_t index = find_static_value(known, field->value);
-        if (index == 0) {
-            uint32_t age = hpack_index_find_name(&encoder->table, token, key.place, field->name);
-            if (age < SHORT_AGES &&
-                hpack_index_is_value(hpack_table_entry(&encoder->table, age), field->value)) {
-                index = HPACK_DYNAMIC_FIRST + age;
-            }
-        }
-        if (index != 0) {
-            *out++ = (uint8_t)(INDEXED | index);
-            return out;
-        }
-    }
-    return encode_other(encoder, out, field, token, key);
+    *out++ = (uint8_t)(INDEXED | index);
+    return out;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */
@@ -351,8 +397,9 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
     if (first) {
         out = begin_block(encoder, out);
     }
-    for (size_t i = 0; i < count; i++) {
-        out = encode_field(encoder, out, &fields[i]);
+    for (const halo_header *end = fields + count; fields < end; fields++) {
+        HPACK_ASSERT(fields->token < HALO_NAME_COUNT);
+        out = encode_field(encoder, out, fields);
     }
     return out;
 }

@@ -10,7 +10,7 @@ uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token,
         return HPACK_AGE_NONE;
     }
     const uint16_t *older = hpack_index_older(table);
-    uint16_t number = hpack_index_heads(table)[hash & (table->slots - 1)];
+    uint16_t number = hpack_index_heads(table)[hash & table->mask];
     uint32_t age = hpack_index_age(table, number);
     for (uint32_t step = 0; step < HPACK_INDEX_STEPS && age < table->count; step++) {
         const struct hpack_entry *entry = hpack_table_entry(table, age);
@@ -18,7 +18,7 @@ uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token,
             hpack_index_is_value(entry, value)) {
             return age;
         }
-        uint32_t next = hpack_index_age(table, older[(table->inserted - 1 - age) & (table->slots - 1)]);
+        uint32_t next = hpack_index_age(table, older[(table->inserted - 1 - age) & table->mask]);
         if (next <= age) {
             break; /* a number that has come round: the chain ends */
         }
@@ -34,9 +34,9 @@ static void add_entry(struct hpack_table *table, uint32_t age)
     uint32_t name_hash = entry->token != 0 ? 0 : hpack_name_hash(entry->name, entry->name_len);
     uint16_t number = (uint16_t)(table->inserted - age);
     uint32_t place = hpack_index_place(entry->token, name_hash);
-    table->index[place & (table->names - 1)] = number;
-    uint16_t *head = &hpack_index_heads(table)[entry->hash & (table->slots - 1)];
-    hpack_index_older(table)[(table->inserted - 1 - age) & (table->slots - 1)] = *head;
+    table->index[place & table->names_mask] = number;
+    uint16_t *head = &hpack_index_heads(table)[entry->hash & table->mask];
+    hpack_index_older(table)[(table->inserted - 1 - age) & table->mask] = *head;
     *head = number;
 }
 
@@ -49,7 +49,7 @@ void hpack_index_rebuild(struct hpack_table *table)
 {
     /* Numbers that are never young enough, however few entries there are. */
     uint16_t gone = (uint16_t)(table->inserted - UINT16_MAX);
-    size_t numbers = hpack_index_octets(table->slots) / sizeof(uint16_t);
+    size_t numbers = hpack_index_octets((size_t)table->mask + 1) / sizeof(uint16_t);
     for (size_t i = 0; i < numbers; i++) {
         table->index[i] = gone;
     }

@@ -42,18 +42,31 @@ static inline uint32_t hpack_index_place(uint32_t token, uint32_t name_hash)
 
 static inline uint16_t *hpack_index_heads(const struct hpack_table *table)
 {
-    return table->index + table->names;
+    return table->index + table->names_mask + 1;
 }
 
 static inline uint16_t *hpack_index_older(const struct hpack_table *table)
 {
-    return hpack_index_heads(table) + table->slots;
+    return hpack_index_heads(table) + table->mask + 1;
 }
 
 /* The age of an insertion from the low bits of its number; `count` or more: it is gone. */
 static inline uint32_t hpack_index_age(const struct hpack_table *table, uint16_t number)
 {
     return (uint16_t)(table->inserted - number);
+}
+
+/* The number of the newest insertion whose name has this place. */
+static inline uint16_t hpack_index_newest(const struct hpack_table *table, uint32_t place)
+{
+    return table->index[place & table->names_mask];
+}
+
+/* The entry with these low bits of its insertion number. */
+static inline const struct hpack_entry *hpack_index_entry(const struct hpack_table *table,
+                                                          uint16_t number)
+{
+    return &table->entries[(number - 1u) & table->mask];
 }
 
 static inline bool hpack_index_is_name(const struct hpack_entry *entry, uint32_t token,
@@ -64,24 +77,11 @@ static inline bool hpack_index_is_name(const struct hpack_entry *entry, uint32_t
                            hpack_octets_equal(entry->name, name.data, name.len)));
 }
 
-static inline bool hpack_index_is_value(const struct hpack_entry *entry, halo_bytes value)
+static inline __attribute__((always_inline)) bool
+hpack_index_is_value(const struct hpack_entry *entry, halo_bytes value)
 {
     return entry->value_len == value.len &&
            hpack_octets_equal(entry->value, value.data, value.len);
-}
-
-/* The age of the newest entry with this name, as far as the index knows, or HPACK_AGE_NONE. */
-static inline uint32_t hpack_index_find_name(const struct hpack_table *table, uint32_t token,
-                                             uint32_t place, halo_bytes name)
-{
-    if (table->count == 0) {
-        return HPACK_AGE_NONE;
-    }
-    uint32_t age = hpack_index_age(table, table->index[place & (table->names - 1)]);
-    if (age >= table->count || !hpack_index_is_name(hpack_table_entry(table, age), token, name)) {
-        return HPACK_AGE_NONE;
-    }
-    return age;
 }
 
 /* The age of an entry with this name and value, or HPACK_AGE_NONE. */

@@ -17,7 +17,7 @@ halo_bytes halo_name_text(uint16_t token)
 
 uint16_t halo_name_token(halo_bytes name)
 {
-    return (uint16_t)hpack_name_token(name.data, name.len);
+    return (uint16_t)(hpack_find_name(name.data, name.len) - hpack_names);
 }
 
 uint32_t hpack_field_hash(halo_bytes name, halo_bytes value)

@@ -20,15 +20,15 @@ enum hpack_policy {
 /* One known name; number 0 stands for all others. */
 struct hpack_name {
     const char *text;
-    uint32_t hash; /* of the text; 0 for number 0 */
     uint8_t len;
-    uint8_t place;             /* in the encoder's index of names */
-    uint8_t static_index;      /* the first static entry with this name, or 0 */
-    uint8_t static_values : 4; /* static entries with this name whose value is not empty */
-    uint8_t policy : 4;        /* enum hpack_policy */
+    uint8_t place;         /* in the encoder's index of names */
+    uint8_t static_index;  /* the first static entry with this name, or 0 */
+    uint8_t static_values; /* static entries with this name whose value is not empty */
+    uint8_t policy;        /* enum hpack_policy */
 };
 
 extern const struct hpack_name hpack_names[HALO_NAME_COUNT];
+extern const uint32_t hpack_name_hashes[HALO_NAME_COUNT]; /* hpack_name_hash() of the texts */
 /* By index; number 0 is not used. */
 extern const struct hpack_entry hpack_static_entries[HPACK_STATIC_COUNT + 1];
 
@@ -49,18 +49,18 @@ static inline uint16_t hpack_value_space(const char *data, size_t len)
 #define HPACK_LOOKUP_MULTIPLIER UINT32_C(0x5d98815d)
 extern const uint8_t hpack_name_lookup[1 << HPACK_LOOKUP_BITS];
 
-/* halo_name_token(). */
-static inline uint32_t hpack_name_token(const char *name, size_t len)
+/* The known name with this text, or hpack_names[0]. */
+static inline const struct hpack_name *hpack_find_name(const char *name, size_t len)
 {
     if (HPACK_UNLIKELY(len < 2)) {
-        return HALO_NAME_UNKNOWN;
+        return hpack_names;
     }
     uint32_t key = (hpack_load16_le(name) | hpack_load16_le(name + len - 2) << 16) +
                    8 * (uint32_t)len;
-    uint32_t token = hpack_name_lookup[(key * HPACK_LOOKUP_MULTIPLIER) >> (32 - HPACK_LOOKUP_BITS)];
-    const struct hpack_name *known = &hpack_names[token];
+    uint32_t place = (key * HPACK_LOOKUP_MULTIPLIER) >> (32 - HPACK_LOOKUP_BITS);
+    const struct hpack_name *known = &hpack_names[hpack_name_lookup[place]];
     bool is_known = known->len == len && hpack_octets_equal(known->text, name, len);
-    return is_known ? token : HALO_NAME_UNKNOWN;
+    return is_known ? known : hpack_names;
 }
 
 #define HPACK_HASH_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)

@@ -111,30 +111,44 @@ static inline void hpack_store16_le(void *at, uint16_t word)
     memcpy(at, &word, sizeof(word));
 }
 
+/* Sixteen octets twice. */
 #if defined(__SSE2__)
-static inline bool hpack_blocks_equal(const char *a, const char *b)
+static inline bool hpack_blocks_equal(const char *a1, const char *b1, const char *a2,
+                                      const char *b2)
 {
-    __m128i left = _mm_loadu_si128((const __m128i *)(const void *)a);
-    __m128i right = _mm_loadu_si128((const __m128i *)(const void *)b);
-    return _mm_movemask_epi8(_mm_cmpeq_epi8(left, right)) == 0xffff;
+    __m128i first = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a1),
+                                   _mm_loadu_si128((const __m128i *)(const void *)b1));
+    __m128i second = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a2),
+                                    _mm_loadu_si128((const __m128i *)(const void *)b2));
+    return _mm_movemask_epi8(_mm_and_si128(first, second)) == 0xffff;
 }
 #else
-static inline bool hpack_blocks_equal(const char *a, const char *b)
+static inline bool hpack_blocks_equal(const char *a1, const char *b1, const char *a2,
+                                      const char *b2)
 {
-    return ((hpack_load64(a) ^ hpack_load64(b)) | (hpack_load64(a + 8) ^ hpack_load64(b + 8))) == 0;
+    uint64_t first = hpack_load64(a1) ^ hpack_load64(b1);
+    uint64_t second = hpack_load64(a2) ^ hpack_load64(b2);
+    first |= hpack_load64(a1 + 8) ^ hpack_load64(b1 + 8);
+    second |= hpack_load64(a2 + 8) ^ hpack_load64(b2 + 8);
+    return (first | second) == 0;
 }
 #endif
 
 /* memcmp() == 0 for short runs. */
-static inline bool hpack_octets_equal(const char *a, const char *b, size_t len)
+static inline __attribute__((always_inline)) bool hpack_octets_equal(const char *a,
+                                                                    const char *b, size_t len)
 {
     if (len > 16) {
-        for (size_t i = 0; i + 16 < len; i += 16) {
-            if (!hpack_blocks_equal(a + i, b + i)) {
+        /* In steps of 32, the last one up to the end. */
+        size_t i = 0;
+        for (; i + 32 < len; i += 32) {
+            if (!hpack_blocks_equal(a + i, b + i, a + i + 16, b + i + 16)) {
                 return false;
             }
         }
-        return hpack_blocks_equal(a + len - 16, b + len - 16);
+        size_t last = len - 16;
+        i = i < last ? i : last;
+        return hpack_blocks_equal(a + i, b + i, a + last, b + last);
     }
     if (len >= 8) {
         uint64_t first = hpack_load64(a) ^ hpack_load64(b);

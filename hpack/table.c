@@ -72,9 +72,17 @@ static struct layout plan_layout(size_t memory_size, uint32_t size_max, bool has
     return layout;
 }
 
+/* Before there is memory: one place, at which no entry is found. Never written to. */
+static const uint16_t no_index = 0;
+
 void hpack_table_init(struct hpack_table *table, uint32_t size_max, bool has_index)
 {
-    *table = (struct hpack_table){ .size_max = size_max, .has_index = has_index };
+    *table = (struct hpack_table){
+        .index = (uint16_t *)(uintptr_t)&no_index,
+        .mask = UINT32_MAX,
+        .size_max = size_max,
+        .has_index = has_index,
+    };
 }
 
 static uint32_t entry_stored(const struct hpack_entry *entry)
@@ -98,7 +106,7 @@ static bool is_wrapped(size_t head, size_t tail, uint32_t stored)
 static inline enum hpack_fit plan_place(const struct hpack_table *table, uint32_t count,
                                         uint64_t stored, struct hpack_plan *plan)
 {
-    if (count >= table->slots) {
+    if (count >= table->mask + 1) {
         return HPACK_FIT_ROOM;
     }
     size_t tail = count > 0 ? entry_offset(table, count - 1) : 0;
@@ -274,11 +282,11 @@ void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
 
     struct hpack_table moved = *table;
     moved.entries = memory;
-    moved.slots = (uint32_t)layout.slots;
-    moved.names = table->has_index ? (uint32_t)hpack_index_names(layout.slots) : 0;
+    moved.mask = (uint32_t)(layout.slots - 1);
+    moved.names_mask = (uint32_t)(hpack_index_names(layout.slots) - 1);
     moved.arena_size = layout.arena_octets;
     char *after = (char *)(moved.entries + layout.slots);
-    moved.index = table->has_index ? (uint16_t *)(void *)after : NULL;
+    moved.index = (uint16_t *)(void *)after;
     moved.arena = after + layout.index_octets;
     copy_entries(table, &moved);
     if (moved.has_index) {

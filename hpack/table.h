@@ -39,19 +39,19 @@ struct hpack_entry {
 
 struct hpack_table {
     struct hpack_entry *entries; /* the piece of memory; NULL: none yet */
-    /* The encoder's index (encode_index.h), between entries and arena; NULL: none. */
+    /* The encoder's index (encode_index.h), between entries and arena. */
     uint16_t *index;
     char *arena;
     size_t arena_size;
     size_t head;       /* where the next octets go */
     size_t head_end;   /* where the free octets that begin there end */
     uint32_t stored;   /* octets in the arena that belong to entries */
-    uint32_t slots;    /* a power of two, or 0 */
+    uint32_t mask;     /* slots - 1; so UINT32_MAX when there are none */
     uint32_t inserted; /* insertions so far; the newest entry is number inserted - 1 */
     uint32_t count;    /* entries */
     uint32_t size;     /* RFC 7541 section 4.1 */
     uint32_t size_max; /* RFC 7541 section 4.2: the size in force */
-    uint32_t names;    /* places for names in the index, a power of two; 0: the table has none */
+    uint32_t names_mask; /* places for names in the index - 1 */
     bool has_index;
 };
 
@@ -92,7 +92,7 @@ size_t hpack_table_room_most(uint32_t size_max, bool has_index);
 /* The entry of age 0 (newest) to count - 1. */
 static inline struct hpack_entry *hpack_table_entry(const struct hpack_table *table, uint32_t age)
 {
-    return &table->entries[(table->inserted - 1 - age) & (table->slots - 1)];
+    return &table->entries[(table->inserted - 1 - age) & table->mask];
 }
 
 /* Octets of the piece in use. */
@@ -129,11 +129,11 @@ static inline bool hpack_table_holds(const struct hpack_table *table, const char
 static inline struct hpack_entry *hpack_table_append(struct hpack_table *table, uint64_t size,
                                                      uint64_t stored)
 {
-    if (size > table->size_max - table->size || table->count >= table->slots ||
+    if (size > table->size_max - table->size || table->count >= table->mask + 1 ||
         stored > table->head_end - table->head) {
         return NULL;
     }
-    struct hpack_entry *entry = &table->entries[table->inserted & (table->slots - 1)];
+    struct hpack_entry *entry = &table->entries[table->inserted & table->mask];
     entry->value = table->arena + table->head;
     table->head += stored;
     table->stored += (uint32_t)stored;

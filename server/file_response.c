@@ -160,7 +160,8 @@ static int respond(halo_stream *stream, int status, const halo_headers *headers,
     HALO_TRY(check_stream(stream, status));
     HALO_TRY(examine(body, options));
     if (options->close_fd == OPENED_HERE && body->is_regular) {
-        fcntl(body->fd, F_SETFL, O_RDONLY); /* some file systems answer "again" for ever otherwise */
+        fcntl(body->fd, F_SETFL,
+              O_RDONLY); /* some file systems answer "again" for ever otherwise */
     }
     if (body->left == 0 || (stream->flags & STREAM_HEAD) != 0) {
         HALO_TRY(respond_empty(stream, status, headers, body, options->flags));

@@ -18,7 +18,8 @@ enum {
 };
 
 struct file_chunk {
-    struct halo_buffer buffer; /* the reference of a read, then of the octets in the stream and output */
+    struct halo_buffer
+        buffer; /* the reference of a read, then of the octets in the stream and output */
     struct io_read read;
     struct file_env *env;
     struct file_lane *lane;

@@ -112,7 +112,8 @@ int serve_open(const struct serve_root *root, const char *relative, struct stat 
         return -error;
     }
     if (S_ISREG(info->st_mode)) {
-        fcntl(fd, F_SETFL, O_RDONLY); /* non-blocking reads of files are not what everybody means by it */
+        fcntl(fd, F_SETFL,
+              O_RDONLY); /* non-blocking reads of files are not what everybody means by it */
     }
     return fd;
 }

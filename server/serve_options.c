@@ -23,7 +23,8 @@ const char serve_options_help[] =
     "  --quiet                 no access log on standard error\n"
     "  --help, --version\n"
     "\n"
-    "ADDR:PORT is 127.0.0.1:8080 or [::1]:8080; :8080 listens on all addresses, port 0 takes a free\n"
+    "ADDR:PORT is 127.0.0.1:8080 or [::1]:8080; :8080 listens on all addresses, port 0 takes a "
+    "free\n"
     "one. When all is ready, \"listening h2c 127.0.0.1:8080\" is printed for each address.\n"
     "\n"
     "A directory is answered with its index.html. Not served: names that begin with a dot (but\n"
@@ -47,8 +48,9 @@ struct parser {
     size_t error_size;
 };
 
-__attribute__((format(printf, 2, 3))) static enum serve_options_result
-wrong(struct parser *parser, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static enum serve_options_result wrong(struct parser *parser,
+                                                                             const char *format,
+                                                                             ...)
 {
     va_list arguments;
 

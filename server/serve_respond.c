@@ -184,8 +184,7 @@ static void send_body(halo_stream *stream, int status, const halo_headers *heade
             .length = (int64_t)length,
         };
 
-        end_if_failed(stream,
-                      halo_stream_respond_fd(stream, status, headers, file->fd, &options));
+        end_if_failed(stream, halo_stream_respond_fd(stream, status, headers, file->fd, &options));
         return;
     }
     result = halo_stream_respond(stream, status, headers, 0);
@@ -218,9 +217,9 @@ static void send_range(struct serve_worker *worker, halo_stream *stream, struct 
 {
     char range[80];
     char digits[24];
-    int range_len = snprintf(range, sizeof(range), "bytes %llu-%llu/%llu",
-                             (unsigned long long)first, (unsigned long long)(first + length - 1),
-                             (unsigned long long)file->size);
+    int range_len =
+        snprintf(range, sizeof(range), "bytes %llu-%llu/%llu", (unsigned long long)first,
+                 (unsigned long long)(first + length - 1), (unsigned long long)file->size);
     int digits_len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)length);
     const halo_header fields[] = {
         { .name = HALO_LIT("content-type"), .value = serve_content_type(file->relative) },

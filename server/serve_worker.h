@@ -21,7 +21,7 @@ struct serve_worker {
     halo_loop *loop;
     struct serve_clock clock;
     struct serve_cache *cache;
-    struct serve_log *log; /* NULL: quiet */
+    struct serve_log *log;  /* NULL: quiet */
     struct serve_path path; /* scratch */
 };
 

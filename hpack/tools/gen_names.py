@@ -157,16 +157,20 @@ def main():
           % (len(names) + 1))
 
     print("const struct hpack_name hpack_names[HALO_NAME_COUNT] = {")
-    print('    [HALO_NAME_UNKNOWN] = { "", 0, 0, 0, 0, 0, HPACK_POLICY_FIRST },')
+    print('    [HALO_NAME_UNKNOWN] = { "", 0, 0, 0, 0, HPACK_POLICY_FIRST },')
     places = give_places(texts)
     for name, text in names:
         indices = [i + 1 for i, entry in enumerate(STATIC) if entry[0] == text]
         values = [i for i in indices if STATIC[i - 1][1]]
         if values and len(values) != len(indices) and values[0] != indices[0]:
             sys.exit("gen_names.py: static entries with values must come first")
-        print('    [HALO_NAME_%s] = { "%s", 0x%08x, %d, %d, %d, %d, HPACK_POLICY_%s },' % (
-            name, text, name_hash(text), len(text), places[text], indices[0] if indices else 0,
-            len(values), policy(text)))
+        print('    [HALO_NAME_%s] = { "%s", %d, %d, %d, %d, HPACK_POLICY_%s },' % (
+            name, text, len(text), places[text], indices[0] if indices else 0, len(values),
+            policy(text)))
+    print("};\n")
+    print("const uint32_t hpack_name_hashes[HALO_NAME_COUNT] = {")
+    for name, text in names:
+        print("    [HALO_NAME_%s] = 0x%08x," % (name, name_hash(text)))
     print("};\n")
 
     tokens = {text: name for name, text in names}

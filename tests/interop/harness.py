@@ -346,7 +346,8 @@ class Suite:
                     continue
                 if self._run(env, name, transport, function, fixture, transport) == "FAIL":
                     fixture.recover()
-        self._run(env, "halo's process ends with status 0, nothing leaked", "", fixture.finish)
+        if hasattr(fixture, "finish"):
+            self._run(env, "halo's process ends with status 0, nothing leaked", "", fixture.finish)
 
     def main(self, make_fixture):
         parser = argparse.ArgumentParser()

@@ -122,9 +122,10 @@ def streams(fixture, transport):
 
 @suite.case("CONTINUATION")
 def continuation(fixture, transport):
-    text = fixture.frames(transport, "/headers", "--continuation")
-    contains(text, "send CONTINUATION", "frames")
-    contains(text, "continuation-test-", "body")
+    # nghttp adds some large fields that do not fit in one frame.
+    body = fixture.run(transport, "/headers", "--continuation").decode()
+    contains(body, "continuation-test-", "body")
+    check(len(body) > 16384, f"only {len(body)} octets of fields")
 
 
 @suite.case("big header fields")

@@ -11,24 +11,10 @@
 enum {
     GROUPS_MAX = 32,
     GROUP_BUFFERS_MAX = 32768,
-    BACKLOG_MAX = 256,
     PIECES_MAX = 64,
     /* Steps in which nothing happens before a wait is believed to be without end: delays pass in
      * that time. */
     QUIET_STEPS_MAX = 64,
-};
-
-struct fake_socket {
-    bool open;
-    bool broken;   /* reset by the other side */
-    bool in_end;   /* nothing more will come in */
-    bool out_end;  /* nothing more may be sent */
-    int peer;      /* index; -1: none */
-    uint16_t port; /* of a listener */
-    uint32_t num_waiting;
-    int waiting[BACKLOG_MAX]; /* a listener's connections: indices of the near side */
-    uint8_t *in;
-    size_t in_len;
 };
 
 struct fake_group {
@@ -55,9 +41,7 @@ struct scripted_ring {
     uint64_t random;
     uint64_t now_ns;
     bool is_set_up;
-    struct fake_socket *sockets;
-    uint32_t num_sockets;
-    uint32_t num_open;
+    struct fake_sockets sockets;
     struct fake_group groups[GROUPS_MAX];
     uint32_t num_registered;
     struct ring_request *prepared;
@@ -114,100 +98,16 @@ uint64_t scripted_random(struct ring *ring)
 
 static struct fake_socket *socket_of(struct scripted_ring *self, int fd)
 {
-    int index = fd - SCRIPTED_FD_FIRST;
-
-    HALO_ASSERT(index >= 0 && (uint32_t)index < self->num_sockets);
-    HALO_ASSERT(self->sockets[index].open);
-    return &self->sockets[index];
-}
-
-static struct fake_socket *peer_of(struct scripted_ring *self, struct fake_socket *socket)
-{
-    return socket->peer >= 0 ? &self->sockets[socket->peer] : NULL;
-}
-
-static int socket_new(struct scripted_ring *self)
-{
-    struct fake_socket *socket;
-
-    HALO_ASSERT(self->num_sockets < SCRIPTED_SOCKETS_MAX);
-    socket = &self->sockets[self->num_sockets];
-    *socket = (struct fake_socket){ .open = true, .peer = -1 };
-    socket->in = malloc(self->options.socket_buffer);
-    HALO_ASSERT(socket->in != NULL);
-    self->num_open++;
-    return SCRIPTED_FD_FIRST + (int)self->num_sockets++;
-}
-
-static void socket_join(struct scripted_ring *self, int a, int b)
-{
-    socket_of(self, a)->peer = b - SCRIPTED_FD_FIRST;
-    socket_of(self, b)->peer = a - SCRIPTED_FD_FIRST;
-}
-
-/* The connection breaks for whoever is at the other end. */
-static void socket_break(struct fake_socket *socket)
-{
-    socket->broken = true;
-    socket->in_end = true;
-    socket->out_end = true;
-    socket->in_len = 0;
+    return fake_socket_of(&self->sockets, fd);
 }
 
 static void socket_close(struct scripted_ring *self, int fd, bool reset)
 {
-    struct fake_socket *socket = socket_of(self, fd);
-    struct fake_socket *peer = peer_of(self, socket);
-
     for (uint32_t i = 0; i < self->num_requests; i++) {
         /* The request would keep the descriptor open in the kernel. */
-        HALO_ASSERT(self->requests[i]->finished || self->requests[i]->request.fd != fd ||
-                    self->requests[i]->request.opcode == RING_CANCEL);
+        HALO_ASSERT(self->requests[i]->finished || self->requests[i]->request.fd != fd);
     }
-    for (uint32_t i = 0; i < socket->num_waiting; i++) {
-        socket_close(self, SCRIPTED_FD_FIRST + socket->waiting[i], true);
-    }
-    if (peer != NULL && peer->open) {
-        if (reset || socket->in_len > 0) {
-            socket_break(peer);
-        }
-        peer->in_end = true;
-        peer->peer = -1;
-    }
-    socket->open = false;
-    free(socket->in);
-    socket->in = NULL;
-    self->num_open--;
-}
-
-static size_t socket_take(struct fake_socket *socket, void *octets, size_t len)
-{
-    size_t taken = min_size(len, socket->in_len);
-
-    memcpy(octets, socket->in, taken);
-    memmove(socket->in, socket->in + taken, socket->in_len - taken);
-    socket->in_len -= taken;
-    return taken;
-}
-
-static size_t socket_put(struct scripted_ring *self, struct fake_socket *socket, const void *octets,
-                         size_t len)
-{
-    size_t put = min_size(len, self->options.socket_buffer - socket->in_len);
-
-    memcpy(socket->in + socket->in_len, octets, put);
-    socket->in_len += put;
-    return put;
-}
-
-static struct fake_socket *listener_of(struct scripted_ring *self, uint16_t port)
-{
-    for (uint32_t i = 0; i < self->num_sockets; i++) {
-        if (self->sockets[i].open && self->sockets[i].port == port) {
-            return &self->sockets[i];
-        }
-    }
-    return NULL;
+    fake_socket_close(&self->sockets, fd, reset);
 }
 
 /* ---- completions ---- */
@@ -300,8 +200,8 @@ static bool play_receive(struct scripted_ring *self, struct fake_request *reques
     }
     entry = &group->entries[group->head++ & (group->count - 1)];
     group->with_kernel[entry->id] = false;
-    len = socket_take(socket, (void *)(uintptr_t)entry->address,
-                      some_of(self, min_size(entry->length, socket->in_len)));
+    len = fake_socket_take(socket, (void *)(uintptr_t)entry->address,
+                           some_of(self, min_size(entry->length, socket->in_len)));
     flags = more(self, request);
     request->done += len;
     if (request->request.budget != 0 && request->done >= request->request.budget) {
@@ -333,7 +233,7 @@ static bool play_send(struct scripted_ring *self, struct fake_request *request)
 {
     const struct scripted_faults *faults = &self->options.faults;
     struct fake_socket *socket = socket_of(self, request->request.fd);
-    struct fake_socket *peer = peer_of(self, socket);
+    struct fake_socket *peer = fake_socket_peer(&self->sockets, socket);
     size_t before = request->done;
     bool cut = false;
 
@@ -348,14 +248,14 @@ static bool play_send(struct scripted_ring *self, struct fake_request *request)
         return true;
     }
     if (happens(self, faults->reset)) {
-        socket_break(socket);
-        socket_break(peer);
+        fake_socket_break(socket);
+        fake_socket_break(peer);
         return play_send(self, request);
     }
     for (;;) {
         struct iovec piece = next_piece(request);
         size_t wanted = some_of(self, piece.iov_len);
-        size_t put = wanted > 0 ? socket_put(self, peer, piece.iov_base, wanted) : 0;
+        size_t put = wanted > 0 ? fake_socket_put(&self->sockets, peer, piece.iov_base, wanted) : 0;
 
         request->done += put;
         cut = put > 0 && wanted < piece.iov_len;
@@ -379,13 +279,10 @@ static bool play_accept(struct scripted_ring *self, struct fake_request *request
         complete(self, request, errors[random_below(self, HALO_ARRAY_LEN(errors))], 0);
         return true;
     }
-    if (listener->num_waiting == 0) {
+    fd = fake_listener_take(listener);
+    if (fd < 0) {
         return false;
     }
-    fd = SCRIPTED_FD_FIRST + listener->waiting[0];
-    listener->num_waiting--;
-    memmove(&listener->waiting[0], &listener->waiting[1],
-            listener->num_waiting * sizeof(listener->waiting[0]));
     complete(self, request, fd, more(self, request));
     return true;
 }
@@ -393,19 +290,15 @@ static bool play_accept(struct scripted_ring *self, struct fake_request *request
 static bool play_connect(struct scripted_ring *self, struct fake_request *request)
 {
     const struct sockaddr_in *address = request->request.address;
-    struct fake_socket *listener = listener_of(self, ntohs(address->sin_port));
-    int near;
+    struct fake_socket *listener = fake_listener_of(&self->sockets, ntohs(address->sin_port));
 
     if (ntohs(address->sin_port) == 1) {
         return false; /* nobody answers */
     }
-    if (listener == NULL || listener->num_waiting == BACKLOG_MAX) {
+    if (listener == NULL || !fake_listener_add(&self->sockets, listener, request->request.fd)) {
         complete(self, request, -ECONNREFUSED, 0);
         return true;
     }
-    near = socket_new(self);
-    listener->waiting[listener->num_waiting++] = near - SCRIPTED_FD_FIRST;
-    socket_join(self, near, request->request.fd);
     complete(self, request, 0, 0);
     return true;
 }
@@ -640,10 +533,7 @@ static void scripted_free(struct ring *ring)
     struct scripted_ring *self = self_of(ring);
 
     HALO_ASSERT(!self->is_set_up);
-    for (uint32_t i = 0; i < self->num_sockets; i++) {
-        free(self->sockets[i].in);
-    }
-    free(self->sockets);
+    fake_sockets_fini(&self->sockets);
     free(self->prepared);
     free(self->requests);
     free(self->completions);
@@ -763,41 +653,20 @@ static uint64_t scripted_clock_ns(struct ring *ring)
 static int scripted_socket(struct ring *ring, int family)
 {
     (void)family;
-    return socket_new(self_of(ring));
+    return fake_socket_new(&self_of(ring)->sockets);
 }
 
 static int scripted_shutdown(struct ring *ring, int fd, int how)
 {
-    struct scripted_ring *self = self_of(ring);
-    struct fake_socket *socket = socket_of(self, fd);
-    struct fake_socket *peer = peer_of(self, socket);
-
-    if (how != SHUT_RD) {
-        socket->out_end = true;
-        if (peer != NULL) {
-            peer->in_end = true;
-        }
-    }
-    if (how != SHUT_WR) {
-        socket->in_end = true;
-    }
+    fake_socket_shutdown(&self_of(ring)->sockets, fd, how);
     return 0;
 }
 
 static int scripted_accept_now(struct ring *ring, int fd)
 {
-    struct scripted_ring *self = self_of(ring);
-    struct fake_socket *listener = socket_of(self, fd);
-    int accepted;
+    int accepted = fake_listener_take(socket_of(self_of(ring), fd));
 
-    if (listener->num_waiting == 0) {
-        return -EAGAIN;
-    }
-    accepted = listener->waiting[0];
-    listener->num_waiting--;
-    memmove(&listener->waiting[0], &listener->waiting[1],
-            listener->num_waiting * sizeof(listener->waiting[0]));
-    return SCRIPTED_FD_FIRST + accepted;
+    return accepted >= 0 ? accepted : -EAGAIN;
 }
 
 static void scripted_close_now(struct ring *ring, int fd)
@@ -834,27 +703,26 @@ struct ring *scripted_ring_new(const struct scripted_options *options)
     self->ring.ops = &scripted_ops;
     self->options = *options;
     self->options.entries = options->entries != 0 ? options->entries : 64;
-    self->options.socket_buffer = options->socket_buffer != 0 ? options->socket_buffer : 4096;
     self->random = options->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     self->now_ns = UINT64_C(1) << 40;
-    self->sockets = calloc(SCRIPTED_SOCKETS_MAX, sizeof(self->sockets[0]));
+    fake_sockets_init(&self->sockets, options->socket_buffer != 0 ? options->socket_buffer : 4096);
     self->prepared = calloc(self->options.entries, sizeof(self->prepared[0]));
-    HALO_ASSERT(self->sockets != NULL && self->prepared != NULL);
+    HALO_ASSERT(self->prepared != NULL);
     return &self->ring;
 }
 
 void scripted_pair(struct ring *ring, int *fd, int *peer)
 {
-    struct scripted_ring *self = self_of(ring);
+    struct fake_sockets *sockets = &self_of(ring)->sockets;
 
-    *fd = socket_new(self);
-    *peer = socket_new(self);
-    socket_join(self, *fd, *peer);
+    *fd = fake_socket_new(sockets);
+    *peer = fake_socket_new(sockets);
+    fake_socket_join(sockets, *fd, *peer);
 }
 
 int scripted_listener(struct ring *ring, uint16_t port)
 {
-    int fd = socket_new(self_of(ring));
+    int fd = fake_socket_new(&self_of(ring)->sockets);
 
     socket_of(self_of(ring), fd)->port = port;
     return fd;
@@ -862,41 +730,37 @@ int scripted_listener(struct ring *ring, uint16_t port)
 
 int scripted_connect(struct ring *ring, uint16_t port)
 {
-    struct scripted_ring *self = self_of(ring);
-    struct fake_socket *listener = listener_of(self, port);
-    int near;
-    int peer;
+    struct fake_sockets *sockets = &self_of(ring)->sockets;
+    struct fake_socket *listener = fake_listener_of(sockets, port);
+    int peer = fake_socket_new(sockets);
 
-    if (listener == NULL || listener->num_waiting == BACKLOG_MAX) {
+    if (listener == NULL || !fake_listener_add(sockets, listener, peer)) {
+        fake_socket_close(sockets, peer, false);
         return -1;
     }
-    scripted_pair(ring, &near, &peer);
-    listener->waiting[listener->num_waiting++] = near - SCRIPTED_FD_FIRST;
     return peer;
 }
 
 int scripted_accept(struct ring *ring, int listener)
 {
-    int fd = scripted_accept_now(ring, listener);
-
-    return fd >= 0 ? fd : -1;
+    return fake_listener_take(socket_of(self_of(ring), listener));
 }
 
 size_t scripted_write(struct ring *ring, int peer, const void *octets, size_t len)
 {
     struct scripted_ring *self = self_of(ring);
     struct fake_socket *socket = socket_of(self, peer);
-    struct fake_socket *other = peer_of(self, socket);
+    struct fake_socket *other = fake_socket_peer(&self->sockets, socket);
 
-    if (other == NULL || !other->open || other->in_end || socket->out_end) {
+    if (other == NULL || other->in_end || socket->out_end) {
         return 0;
     }
-    return socket_put(self, other, octets, len);
+    return fake_socket_put(&self->sockets, other, octets, len);
 }
 
 size_t scripted_read(struct ring *ring, int peer, void *octets, size_t len)
 {
-    return socket_take(socket_of(self_of(ring), peer), octets, len);
+    return fake_socket_take(socket_of(self_of(ring), peer), octets, len);
 }
 
 void scripted_finish(struct ring *ring, int peer)
@@ -933,7 +797,7 @@ void scripted_forget(struct ring *ring, const void *operation)
 
 uint32_t scripted_open_sockets(const struct ring *ring)
 {
-    return self_of(ring)->num_open;
+    return self_of(ring)->sockets.num_open;
 }
 
 uint32_t scripted_in_flight(const struct ring *ring)

@@ -9,18 +9,14 @@
  * it reads iovecs in the enter that submits them, not earlier. A loop that would wait for ever for
  * nothing gets -EDEADLK.
  *
- * Socket numbers begin at SCRIPTED_FD_FIRST, where no real descriptor is. Other descriptors are
+ * Socket numbers begin at FAKE_FD_FIRST, where no real descriptor is. Other descriptors are
  * real.
  */
 #ifndef HALO_TESTS_SCRIPTED_RING_H
 #define HALO_TESTS_SCRIPTED_RING_H
 
 #include "core/io/ring.h"
-
-enum {
-    SCRIPTED_FD_FIRST = 1 << 24,
-    SCRIPTED_SOCKETS_MAX = 4096,
-};
+#include "scripted_sockets.h"
 
 /* How often, of 1000 occasions. */
 struct scripted_faults {

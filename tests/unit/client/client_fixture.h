@@ -1,6 +1,6 @@
 /*
- * What the tests of the client share: a loop with a server and a client on it, requests that note what comes back,
- * and an end that finds nothing left behind.
+ * What the tests of the client share: a loop with a server and a client on it, requests that note
+ * what comes back, and an end that finds nothing left behind.
  *
  * Paths that the server knows:
  *   /              200, "hello"
@@ -65,7 +65,7 @@ struct world {
     int error; /* of on_close */
     int system_errno;
     char reason[512];
-    bool destroy_server; /* when the client has closed; set by world_run */
+    bool destroy_server; /* when the client has closed; set by world_run() */
     bool free_client_late;
     void (*on_connect)(struct world *world);
 };
@@ -87,7 +87,8 @@ void world_fini(struct world *world);
 /* Ends the client gracefully as soon as no exchange is open. */
 void close_when_done(struct exchange *exchange);
 
-/* A listening socket on 127.0.0.1 that accepts nothing. `full`: its queue is full, so connecting to it hangs. */
+/* A listening socket on 127.0.0.1 that accepts nothing. `full`: its queue is full, so connecting to
+ * it hangs. */
 struct deaf {
     int fd;
     int fillers[8];

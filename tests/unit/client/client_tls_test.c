@@ -12,7 +12,7 @@ static struct tls_heap heap_now(void)
     return heap;
 }
 
-/* A server with certificate `name`, and a client by `tls`, which is given away; NULL: the default. */
+/* A server with certificate `name`, and a client by `tls`, given away; NULL: the default. */
 static void init(struct world *world, const char *name, halo_tls_context *tls,
                  void (*change)(struct halo_tls_options *options))
 {

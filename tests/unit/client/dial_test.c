@@ -125,7 +125,8 @@ static void test_dial_all_dead(void **state)
     assert_string_equal(outcome.reason, expected);
 }
 
-/* The families take turns, whatever the order in the list: the sentence tells the order of attempts. */
+/* The families take turns, whatever the order in the list: the sentence tells the order of
+ * attempts. */
 static void test_dial_order(void **state)
 {
     static const char *const texts[] = {

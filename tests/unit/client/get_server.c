@@ -1,8 +1,8 @@
 /*
- * A server that behaves well and badly on request, for the test of halo-get. Prints its URL, and runs until stdin
- * ends.
+ * A server that behaves well and badly on request, for the test of halo-get. Prints its URL, and
+ * runs until stdin ends.
  *
- *   /echo            the body that came; x-method, x-length (the request's content-length), x-authority
+ *   /echo            the body that came; x-method, x-length (content-length), x-authority
  *   /hints           103 with a link, then 200 with trailers
  *   /slow/MS/LEN     after MS milliseconds, LEN octets of the first digit of MS
  *   /status/N        an answer with that status
@@ -10,7 +10,7 @@
  *   /reset           a part of a body, then RST_STREAM
  *   /break           a part of a body, then the connection ends with an error
  *   /goaway          an answer, and the session takes no more requests
- *   /refuse          says that the request was not taken up, the first time
+ *   /refuse          says that the request was not taken up, every other time
  *   /never           no answer
  */
 #include <poll.h>
@@ -123,8 +123,7 @@ static void misbehave(halo_stream *stream, const char *how)
     const halo_headers fields = { NULL, &length, strcmp(how, "/short") == 0 };
     halo_session *session = halo_stream_session(stream);
 
-    if (strcmp(how, "/refuse") == 0 && !refused) {
-        refused = true;
+    if (strcmp(how, "/refuse") == 0 && (refused = !refused)) {
         halo_session_goaway(session, HALO_NO_ERROR, halo_stream_id(stream) - 2, NULL, 0);
         return;
     }

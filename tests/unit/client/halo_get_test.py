@@ -138,6 +138,8 @@ def requests(base):
     out = run("-i", base + "/hints").stdout
     say(out.startswith(b"HTTP/2 103\nlink: </a>\n\nHTTP/2 200\n") and out.endswith(b"\n\nbody\n\nx-sum: 1\n"),
         "-i with 103 and trailers", repr(out))
+    done = run("-v", base + "?query")
+    say(b">   :path: /?query" in done.stderr, "a query without a path", done.stderr.decode())
     done = run("-v", base + "/hints")
     said = done.stderr.decode()
     parts = ["> SETTINGS ", "> HEADERS stream=1 ", ">   :path: /hints", "* connected to ", "< SETTINGS ",
@@ -179,6 +181,9 @@ def incomplete(base):
            None, "/short: ")
     expect("not taken up: tried again", [base + "/hints", base + "/refuse", base + "/hints"], 0,
            b"body\npart\nbody\n")
+    urls = [base + "/hints"] * 20
+    urls[3] = base + "/refuse"
+    expect("not taken up: all tried again", ["--parallel", *urls], 0, b"body\n" * 3 + b"part\n" + b"body\n" * 16)
     expect("GOAWAY: a new connection", [base + "/goaway"] * 3, 0, b"part\n" * 3)
     with socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))

@@ -339,7 +339,7 @@ static void test_life_destroy_in_the_kernel(void **state)
     deaf_fini(&deaf);
 }
 
-/* Graceful, before there is a connection: without requests it just ends, with some they are made. */
+/* Graceful, before there is a connection: without requests it just ends, else they are made. */
 static void test_life_close_while_connecting(void **state)
 {
     struct world world;

@@ -65,7 +65,7 @@ static void test_static_table(void **state)
         const struct hpack_name *known = &hpack_names[entry->token];
         assert_true(known->static_index <= i);
         assert_true(known->static_index == i || i < known->static_index + known->static_values);
-        assert_int_equal(known->hash, hpack_name_hash(name.data, name.len));
+        assert_int_equal(hpack_name_hashes[entry->token], hpack_name_hash(name.data, name.len));
     }
     /* A few by heart (RFC 7541 appendix A). */
     assert_string_equal(hpack_static_entries[2].value, "GET");

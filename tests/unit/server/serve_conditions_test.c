@@ -303,7 +303,8 @@ static void test_serve_log_lines(void **state)
     assert_true(len < SERVE_LOG_LINE_MAX);
     line[len] = '\0';
     assert_non_null(strstr(line, "..."));
-    entry = (struct serve_log_entry){ .address = "", .method = HALO_LIT("M"), .path = HALO_LIT("*") };
+    entry =
+        (struct serve_log_entry){ .address = "", .method = HALO_LIT("M"), .path = HALO_LIT("*") };
     len = serve_log_format(line, &entry, 0, 0, 0);
     line[len] = '\0';
     assert_string_equal(line, "- [01/Jan/1970:00:00:00 +0000] \"M *\" 0 0 0.000");

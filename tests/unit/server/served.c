@@ -13,12 +13,17 @@ struct piece {
     size_t padding;
 };
 
+static bool is_chunk(size_t size)
+{
+    return size >= SERVED_CHUNK_MIN && size <= SERVED_CHUNK_MAX;
+}
+
 static void *counted_alloc(size_t size, void *ctx)
 {
     struct served *served = ctx;
     struct piece *piece;
 
-    if (size >= SERVED_CHUNK_MIN) {
+    if (is_chunk(size)) {
         if (served->fail_chunks > 0) {
             served->fail_chunks--;
             return NULL;
@@ -38,7 +43,7 @@ static void counted_release(void *pointer, void *ctx)
     struct piece *piece = (struct piece *)pointer - 1;
 
     if (pointer != NULL) {
-        served->chunks -= piece->size >= SERVED_CHUNK_MIN ? 1 : 0;
+        served->chunks -= is_chunk(piece->size) ? 1 : 0;
         free(piece);
     }
 }
@@ -109,16 +114,26 @@ static void take_headers(struct fetched *fetched, const struct halo_event *event
     }
 }
 
-static void take_data(struct served *served, struct fetched *fetched,
-                      const struct halo_event *event)
+static void take_data(struct fetched *fetched, const struct halo_event *event)
 {
     size_t len = event->u.data.len;
 
     fetched->body = realloc(fetched->body, fetched->len + len + 1);
     memcpy(fetched->body + fetched->len, event->u.data.data, len);
     fetched->len += len;
-    if (!served->hold_credit) {
-        halo_stream_consume(event->stream, len);
+    fetched->unconsumed += len;
+}
+
+/* Gives back the credit for all that was received. */
+static void give_credit(struct served *served)
+{
+    for (uint32_t i = 0; i < served->num_fetched; i++) {
+        struct fetched *fetched = &served->fetched[i];
+
+        if (fetched->stream != NULL && fetched->unconsumed > 0) {
+            assert_int_equal(halo_stream_consume(fetched->stream, fetched->unconsumed), 0);
+            fetched->unconsumed = 0;
+        }
     }
 }
 
@@ -137,8 +152,7 @@ static void poll_client(struct served *served)
     struct halo_event event;
 
     while (halo_session_poll(served->client, &event) != 0) {
-        struct fetched *fetched =
-            event.stream != NULL ? halo_stream_user_data(event.stream) : NULL;
+        struct fetched *fetched = event.stream != NULL ? halo_stream_user_data(event.stream) : NULL;
 
         if (fetched == NULL) {
             continue;
@@ -146,7 +160,7 @@ static void poll_client(struct served *served)
         if (event.type == HALO_EVENT_RESPONSE) {
             take_headers(fetched, &event);
         } else if (event.type == HALO_EVENT_DATA) {
-            take_data(served, fetched, &event);
+            take_data(fetched, &event);
         } else if (event.type == HALO_EVENT_TRAILERS) {
             fetched->trailers = true;
         } else if (event.type == HALO_EVENT_STREAM_CLOSED) {
@@ -162,6 +176,9 @@ void served_flush(struct served *served)
     struct iovec iov[8];
     int count;
 
+    if (!served->hold_credit) {
+        give_credit(served);
+    }
     while ((count = halo_session_pull(served->client, iov, 8, 65536)) > 0) {
         ssize_t written = writev(served->client_fd, iov, count);
 
@@ -220,9 +237,9 @@ struct fetched *served_request(struct served *served, const char *method, const 
 
     assert_true(served->num_fetched <= SERVED_STREAMS_MAX);
     fetched->content_length = -1;
-    assert_int_equal(halo_session_request(served->client, &request, HALO_END_STREAM, fetched,
-                                          &fetched->stream),
-                     0);
+    assert_int_equal(
+        halo_session_request(served->client, &request, HALO_END_STREAM, fetched, &fetched->stream),
+        0);
     served_flush(served);
     return fetched;
 }

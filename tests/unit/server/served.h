@@ -18,8 +18,9 @@
 
 enum {
     SERVED_STREAMS_MAX = 160,
-    /* Larger allocations of the loop are chunks of file senders: nothing else is that large here. */
-    SERVED_CHUNK_MIN = 60000,
+    /* Allocations of about this size are chunks of file senders: 64 KiB and what belongs to them. */
+    SERVED_CHUNK_MIN = 64 * 1024,
+    SERVED_CHUNK_MAX = SERVED_CHUNK_MIN + 512,
 };
 
 /* One request as the client sees it. */
@@ -29,8 +30,9 @@ struct fetched {
     int64_t content_length; /* -1: none */
     uint8_t *body;
     size_t len;
-    bool ended;    /* END_STREAM came */
-    bool trailers; /* trailers came */
+    size_t unconsumed; /* of these, no credit was given back for */
+    bool ended;        /* END_STREAM came */
+    bool trailers;     /* trailers came */
     bool closed;
     int error;     /* HALO_E_* of its end */
     uint32_t code; /* of RST_STREAM */
@@ -62,7 +64,7 @@ struct served {
 };
 
 struct served_options {
-    uint32_t stream_window; /* 0: 1 MiB */
+    uint32_t stream_window;     /* 0: 1 MiB */
     uint32_t connection_window; /* 0: 16 MiB */
 };
 
@@ -73,7 +75,7 @@ void served_free(struct served *served);
 
 /* Sends a request; the result appears in what is returned. */
 struct fetched *served_request(struct served *served, const char *method, const char *path);
-/* Sends what the client has to say. */
+/* Sends what the client has to say, and credit unless that is held. */
 void served_flush(struct served *served);
 /* Runs the loop until `done` says so; at most ten seconds. */
 void served_run(struct served *served, bool (*done)(struct served *served));

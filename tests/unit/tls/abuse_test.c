@@ -473,10 +473,10 @@ static bool try_connection(struct failing *failing, size_t heap_fails_at, bool f
         good = pair.server.state == TRANSPORT_CLOSED &&
                pair.server.received_len == sizeof(octets) &&
                pair.client.received_len == sizeof(octets);
-        if (heap_fails_at == 0 && pair.server.state == TRANSPORT_FAILED) {
+        if (heap_fails_at == 0 && pair.server.transport->state == TRANSPORT_FAILED) {
             end_expect_failure(&pair.server, HALO_E_NOMEM, "out of memory");
         }
-        if (heap_fails_at == 0 && pair.client.state == TRANSPORT_FAILED) {
+        if (heap_fails_at == 0 && pair.client.transport->state == TRANSPORT_FAILED) {
             end_expect_failure(&pair.client, HALO_E_NOMEM, "out of memory");
         }
     }

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "client_hello_fuzz.h"
-#include "hellos.inc"
 #include "tls/client_hello.h"
+#include "hellos.inc"
 
 /* ---- what clients send ------------------------------------------------------------------- */
 

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hellos.inc"
 #include "tls/alert.h"
 #include "tls/hello_reader.h"
 #include "tls/limits.h"
+#include "hellos.inc"
 
 struct reading {
     struct memory memory;

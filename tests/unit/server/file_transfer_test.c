@@ -1,0 +1,296 @@
+/* File responses under way: pipes and sockets, ends before the end, many streams at once. */
+#include "file_answer.h"
+
+#include <sys/socket.h>
+
+/* ---- pipes and sockets --------------------------------------------------------------------- */
+
+static void put(int fd, uint64_t from, size_t len)
+{
+    uint8_t octets[4096];
+
+    assert_true(len <= sizeof(octets));
+    for (size_t i = 0; i < len; i++) {
+        octets[i] = served_octet(from + i);
+    }
+    assert_int_equal(write(fd, octets, len), len);
+}
+
+static size_t wanted_len;
+
+static bool body_came(struct served *served)
+{
+    return served->fetched[0].len == wanted_len;
+}
+
+static void feed_in_pieces(int from, int to)
+{
+    struct served *served = served_new(answer_request, NULL);
+    struct fetched *fetched = served_request(served, "GET", "/");
+
+    answer.fd = from;
+    answer.options.close_fd = 1;
+    served_run(served, has_headers);
+    assert_int_equal(fetched->content_length, -1);
+    wanted_len = 0;
+    for (int i = 0; i < 50; i++) {
+        put(to, wanted_len, (size_t)(1 + i * 80));
+        wanted_len += (size_t)(1 + i * 80);
+        served_run(served, body_came);
+    }
+    served_run_turns(served, 3); /* a read waits for more */
+    assert_false(fetched->ended);
+    close(to);
+    served_run_all(served);
+    check_body(fetched, 0, wanted_len);
+    check_fd_closed(from);
+    served_free(served);
+}
+
+static void test_file_pipe(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    feed_in_pieces(ends[0], ends[1]);
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    feed_in_pieces(ends[0], ends[1]);
+}
+
+static void test_file_socket(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    feed_in_pieces(ends[0], ends[1]);
+}
+
+static void test_file_pipe_with_trailers(void **state)
+{
+    struct served *served = served_new(answer_request, NULL);
+    struct fetched *fetched = served_request(served, "GET", "/");
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    put(ends[1], 0, 100);
+    close(ends[1]);
+    answer.fd = ends[0];
+    answer.options.flags = HALO_WAIT_FOR_TRAILERS;
+    served_run_all(served);
+    check_body(fetched, 0, 100);
+    assert_true(fetched->trailers);
+    assert_int_equal(close(ends[0]), 0);
+    served_free(served);
+}
+
+/* ---- ends before the end ------------------------------------------------------------------- */
+
+/* A read of a pipe is under way, for ever. */
+static void end_with_read_under_way(bool close_fd, void (*end)(struct served *served))
+{
+    struct served *served = served_new(answer_request, NULL);
+    int ends[2];
+
+    answer.closes = 0;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    answer.fd = ends[0];
+    answer.options.close_fd = close_fd;
+    served_request(served, "GET", "/");
+    served_run(served, has_headers);
+    served_run_turns(served, 2);
+    assert_int_equal(served->chunks, 1);
+    end(served);
+    served_run_turns(served, 5);
+    assert_int_equal(answer.closes, 1);
+    if (close_fd) {
+        check_fd_closed(ends[0]);
+    } else {
+        assert_int_equal(close(ends[0]), 0);
+    }
+    close(ends[1]);
+    served_free(served);
+}
+
+static void end_by_client(struct served *served)
+{
+    halo_stream_reset(served->fetched[0].stream, HALO_CANCEL);
+    served_flush(served);
+}
+
+static void end_by_server(struct served *served)
+{
+    (void)served;
+    halo_stream_reset(answer.stream, HALO_CANCEL);
+}
+
+static void test_file_read_under_way(void **state)
+{
+    (void)state;
+    for (int close_fd = 0; close_fd <= 1; close_fd++) {
+        end_with_read_under_way(close_fd != 0, end_by_client);
+        end_with_read_under_way(close_fd != 0, end_by_server);
+        end_with_read_under_way(close_fd != 0, served_vanish);
+    }
+}
+
+/* The loop is freed with all of it still there. */
+static void test_file_loop_is_freed(void **state)
+{
+    struct served *served = served_new(answer_request, NULL);
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    answer.fd = ends[0];
+    answer.options.close_fd = 1;
+    served_request(served, "GET", "/");
+    served_run(served, has_headers);
+    served_run_turns(served, 2);
+    served_vanish(served);
+    served_free(served);
+    check_fd_closed(ends[0]);
+    close(ends[1]);
+}
+
+static void test_file_client_vanishes_in_the_middle(void **state)
+{
+    const struct served_options options = { .stream_window = 1000000 };
+    struct served *served = served_new(answer_request, &options);
+    struct fetched *fetched = served_request(served, "GET", "/");
+
+    (void)state;
+    answer.fd = file_of(5000000);
+    answer.options.close_fd = 1;
+    served->hold_credit = true;
+    served_run(served, has_headers);
+    served_run_turns(served, 30);
+    assert_true(fetched->len > 0);
+    served_vanish(served);
+    served_run_turns(served, 10);
+    assert_int_equal(answer.closes, 1);
+    assert_int_not_equal(answer.close_status, 0);
+    check_fd_closed(answer.fd);
+    served_free(served);
+}
+
+/* ---- many streams -------------------------------------------------------------------------- */
+
+static void test_file_same_descriptor_for_several(void **state)
+{
+    struct served *served = served_new(answer_request, NULL);
+
+    (void)state;
+    answer.fd = file_of(300000);
+    for (int i = 0; i < 8; i++) {
+        served_request(served, "GET", "/");
+    }
+    served_run_all(served);
+    for (int i = 0; i < 8; i++) {
+        check_body(&served->fetched[i], 0, 300000);
+    }
+    close(answer.fd);
+    served_free(served);
+}
+
+/* Streams that are held back by their own windows hold nothing, so that others are not held back by them; what
+ * the connection's window holds back is bounded. */
+static void test_file_budget(void **state)
+{
+    const struct served_options options = { .stream_window = 200000, .connection_window = 65535 };
+    struct served *served = served_new(answer_request, &options);
+
+    (void)state;
+    answer.fd = file_of(150000);
+    served->hold_credit = true;
+    for (int i = 0; i < 100; i++) {
+        served_request(served, "GET", "/");
+    }
+    served_run(served, has_headers);
+    served_run_turns(served, 200);
+    assert_int_equal(served->chunks_peak, 16); /* all asked at once */
+    served->hold_credit = false;
+    served_flush(served);
+    served_run_all(served);
+    for (int i = 0; i < 100; i++) {
+        check_body(&served->fetched[i], 0, 150000);
+    }
+    assert_true(served->chunks_peak <= 16);
+    close(answer.fd);
+    served_free(served);
+}
+
+static bool last_is_closed(struct served *served)
+{
+    return served->fetched[served->num_fetched - 1].closed;
+}
+
+static void test_file_stalled_streams_do_not_starve_others(void **state)
+{
+    const struct served_options options = { .stream_window = 20000 };
+    struct served *served = served_new(answer_request, &options);
+
+    (void)state;
+    answer.fd = file_of(100000);
+    served->hold_credit = true;
+    for (int i = 0; i < 60; i++) {
+        served_request(served, "GET", "/");
+    }
+    served_run(served, has_headers);
+    served_run_turns(served, 300);
+    for (int i = 0; i < 60; i++) {
+        assert_int_equal(served->fetched[i].len, 20000);
+    }
+    /* What they have received is not given back; the one that follows is read as it comes. */
+    served->hold_credit = false;
+    for (int i = 0; i < 60; i++) {
+        served->fetched[i].unconsumed = 0;
+    }
+    served_request(served, "GET", "/");
+    served_run(served, last_is_closed);
+    check_body(&served->fetched[60], 0, 100000);
+    assert_false(served->fetched[0].closed);
+    served_vanish(served);
+    served_run_turns(served, 10);
+    close(answer.fd);
+    served_free(served);
+}
+
+static void test_file_no_memory(void **state)
+{
+    struct served *served = served_new(answer_request, NULL);
+    struct fetched *first = served_request(served, "GET", "/");
+    struct fetched *second;
+
+    (void)state;
+    answer.fd = file_of(100000);
+    answer.options.close_fd = 1;
+    served->fail_chunks = 1;
+    served_run_all(served);
+    assert_int_equal(first->code, HALO_INTERNAL_ERROR);
+    check_fd_closed(answer.fd);
+    answer.fd = file_of(100000);
+    second = served_request(served, "GET", "/");
+    served_run_all(served);
+    check_body(second, 0, 100000); /* the connection lives on */
+    served_free(served);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_file_pipe, answer_setup),
+        cmocka_unit_test_setup(test_file_socket, answer_setup),
+        cmocka_unit_test_setup(test_file_pipe_with_trailers, answer_setup),
+        cmocka_unit_test_setup(test_file_read_under_way, answer_setup),
+        cmocka_unit_test_setup(test_file_loop_is_freed, answer_setup),
+        cmocka_unit_test_setup(test_file_client_vanishes_in_the_middle, answer_setup),
+        cmocka_unit_test_setup(test_file_same_descriptor_for_several, answer_setup),
+        cmocka_unit_test_setup(test_file_budget, answer_setup),
+        cmocka_unit_test_setup(test_file_stalled_streams_do_not_starve_others, answer_setup),
+        cmocka_unit_test_setup(test_file_no_memory, answer_setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
