@@ -40,6 +40,7 @@ enum {
     /* The longest string whose length takes one octet, coded or not. */
     STRING_SHORT_MAX = 126,
     STRING_HUFFMAN_MIN = 3, /* shorter ones cannot become shorter */
+    NOT_TO_BE_INDEXED = HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX,
     /* Dynamic entries whose index is one octet long. */
     SHORT_AGES = (1 << INDEXED_BITS) - 1 - HPACK_DYNAMIC_FIRST,
 };
@@ -226,12 +227,17 @@ static uint8_t *encode_literal(uint8_t *out, unsigned kind, unsigned prefix_bits
 
 /* The index of an entry with this name, or 0. */
 static uint32_t find_name(const struct hpack_table *table, const halo_header *field,
-                          uint32_t token, uint32_t name_hash)
+                          uint32_t token)
 {
-    if (hpack_names[token].static_index != 0) {
-        return hpack_names[token].static_index;
+    const struct hpack_name *known = &hpack_names[token];
+    if (known->static_index != 0) {
+        return known->static_index;
     }
-    uint16_t number = hpack_index_newest(table, hpack_index_place(token, name_hash));
+    uint32_t place = known->place;
+    if (token == HALO_NAME_UNKNOWN) {
+        place = hpack_index_place(table, hpack_name_key(field->name.data, field->name.len));
+    }
+    uint16_t number = hpack_index_newest(table, place);
     uint32_t age = hpack_index_age(table, number);
     if (age >= table->count ||
         !hpack_index_is_name(hpack_index_entry(table, number), token, field->name)) {
@@ -243,10 +249,10 @@ static uint32_t find_name(const struct hpack_table *table, const halo_header *fi
 /* A field that is not in the dynamic table, or must not be: then `hash` is 0. */
 static __attribute__((noinline)) uint8_t *encode_new(struct hpack_encoder *encoder, uint8_t *out,
                                                      const halo_header *field, uint32_t token,
-                                                     uint32_t name_hash, uint32_t hash)
+                                                     uint32_t hash)
 {
     const struct hpack_name *known = &hpack_names[token];
-    uint32_t name_index = find_name(&encoder->table, field, token, name_hash);
+    uint32_t name_index = find_name(&encoder->table, field, token);
     if (is_secret(field, known->policy)) {
         return encode_literal(out, NEVER_INDEXED, LITERAL_BITS, name_index, field);
     }
@@ -268,19 +274,21 @@ static __attribute__((noinline)) uint8_t *encode_other(struct hpack_encoder *enc
                                                        const halo_header *field, uint32_t token)
 {
     uint32_t hash = 0;
-    uint32_t name_hash = hpack_name_hashes[token];
-    if (token == HALO_NAME_UNKNOWN) {
-        name_hash = hpack_name_hash(field->name.data, field->name.len);
-    }
-    if ((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) == 0) {
-        hash = field->hash != 0 ? field->hash : hpack_field_hash_from(name_hash, field->value);
+    if ((field->flags & NOT_TO_BE_INDEXED) == 0) {
+        hash = field->hash;
+        if (hash == 0) {
+            uint32_t name_hash = token != HALO_NAME_UNKNOWN
+                                     ? hpack_name_hashes[token]
+                                     : hpack_name_hash(field->name.data, field->name.len);
+            hash = hpack_field_hash_from(name_hash, field->value);
+        }
         uint32_t age =
             hpack_index_find_field(&encoder->table, token, hash, field->name, field->value);
         if (age != HPACK_AGE_NONE) {
             return encode_index(out, HPACK_DYNAMIC_FIRST + age);
         }
     }
-    return encode_new(encoder, out, field, token, name_hash, hash);
+    return encode_new(encoder, out, field, token, hash);
 }
 
 /* The index of a static entry with this name and one of the few values that these have, or 0. The
@@ -317,48 +325,69 @@ static inline uint32_t find_newest(const struct hpack_table *table, const struct
 }
 
 /* The same for a name that is not a known one. */
-static inline uint32_t find_newest_unknown(const struct hpack_table *table,
+static inline uint32_t find_newest_unknown(const struct hpack_table *table, uint32_t name_key,
                                            const halo_header *field)
 {
-    uint32_t place = hpack_name_hash(field->name.data, field->name.len);
-    uint16_t number = hpack_index_newest(table, place);
+    uint16_t number = hpack_index_newest(table, hpack_index_place(table, name_key));
     uint32_t age = hpack_index_age(table, number);
     if (HPACK_UNLIKELY(age >= table->count || age >= SHORT_AGES)) {
         return 0;
     }
     const struct hpack_entry *entry = hpack_index_entry(table, number);
-    bool is_same = hpack_index_is_value(entry, field->value) &&
-                   hpack_index_is_name(entry, HALO_NAME_UNKNOWN, field->name);
+    bool is_same = hpack_index_is_name(entry, HALO_NAME_UNKNOWN, field->name) &&
+                   hpack_index_is_value(entry, field->value);
     return HPACK_LIKELY(is_same) ? HPACK_DYNAMIC_FIRST + age : 0;
 }
 
-/* The index of a field that is in a table, found without much ado; or 0. */
-static inline uint32_t find_quickly(const struct hpack_table *table, const struct hpack_name *known,
-                                    const halo_header *field)
+static inline uint8_t *encode_known(struct hpack_encoder *encoder, uint8_t *out,
+                                    const halo_header *field, const struct hpack_name *known)
 {
-    if (HPACK_UNLIKELY((field->flags & (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)) != 0)) {
-        return 0;
+    uint32_t index = 0;
+    if (HPACK_LIKELY((field->flags & NOT_TO_BE_INDEXED) == 0)) {
+        if (known->static_values != 0) {
+            index = find_static_value(known, field->value);
+        }
+        if (index == 0) {
+            index = find_newest(&encoder->table, known, field->value);
+        }
     }
-    if (known == hpack_names) {
-        return find_newest_unknown(table, field);
-    }
-    uint32_t index = known->static_values != 0 ? find_static_value(known, field->value) : 0;
-    return index != 0 ? index : find_newest(table, known, field->value);
-}
-
-static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
-                                    const halo_header *field)
-{
-    const struct hpack_name *known = &hpack_names[field->token];
-    if (field->token == HALO_NAME_UNKNOWN) {
-        known = hpack_find_name(field->name.data, field->name.len);
-    }
-    uint32_t index = find_quickly(&encoder->table, known, field);
     if (HPACK_UNLIKELY(index == 0)) {
         return encode_other(encoder, out, field, (uint32_t)(known - hpack_names));
     }
     *out++ = (uint8_t)(INDEXED | index);
     return out;
+}
+
+static __attribute__((noinline)) uint8_t *encode_unknown(struct hpack_encoder *encoder,
+                                                         uint8_t *out, const halo_header *field,
+                                                         uint32_t name_key)
+{
+    uint32_t index = 0;
+    if (HPACK_LIKELY((field->flags & NOT_TO_BE_INDEXED) == 0)) {
+        index = find_newest_unknown(&encoder->table, name_key, field);
+    }
+    if (HPACK_UNLIKELY(index == 0)) {
+        return encode_other(encoder, out, field, HALO_NAME_UNKNOWN);
+    }
+    *out++ = (uint8_t)(INDEXED | index);
+    return out;
+}
+
+static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
+                                    const halo_header *field)
+{
+    const struct hpack_name *known;
+    if (field->token != HALO_NAME_UNKNOWN) {
+        HPACK_ASSERT(field->token < HALO_NAME_COUNT);
+        known = &hpack_names[field->token];
+    } else {
+        uint32_t name_key = hpack_name_key(field->name.data, field->name.len);
+        known = hpack_name_candidate(name_key);
+        if (!hpack_is_name(known, field->name.data, field->name.len)) {
+            return encode_unknown(encoder, out, field, name_key);
+        }
+    }
+    return encode_known(encoder, out, field, known);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */
@@ -398,7 +427,6 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
         out = begin_block(encoder, out);
     }
     for (const halo_header *end = fields + count; fields < end; fields++) {
-        HPACK_ASSERT(fields->token < HALO_NAME_COUNT);
         out = encode_field(encoder, out, fields);
     }
     return out;

@@ -31,10 +31,12 @@ uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token,
 static void add_entry(struct hpack_table *table, uint32_t age)
 {
     const struct hpack_entry *entry = hpack_table_entry(table, age);
-    uint32_t name_hash = entry->token != 0 ? 0 : hpack_name_hash(entry->name, entry->name_len);
+    uint32_t place = hpack_names[entry->token].place;
+    if (entry->token == HALO_NAME_UNKNOWN) {
+        place = hpack_index_place(table, hpack_name_key(entry->name, entry->name_len));
+    }
     uint16_t number = (uint16_t)(table->inserted - age);
-    uint32_t place = hpack_index_place(entry->token, name_hash);
-    table->index[place & table->names_mask] = number;
+    table->index[place] = number;
     uint16_t *head = &hpack_index_heads(table)[entry->hash & table->mask];
     hpack_index_older(table)[(table->inserted - 1 - age) & table->mask] = *head;
     *head = number;

@@ -34,10 +34,10 @@ static inline size_t hpack_index_octets(size_t slots)
     return (hpack_index_names(slots) + 2 * slots) * sizeof(uint16_t);
 }
 
-/* Known names have fixed places, see tools/gen_names.py. */
-static inline uint32_t hpack_index_place(uint32_t token, uint32_t name_hash)
+/* Known names have fixed places, see tools/gen_names.py; the others, one by their key. */
+static inline uint32_t hpack_index_place(const struct hpack_table *table, uint32_t name_key)
 {
-    return token != 0 ? hpack_names[token].place : name_hash;
+    return name_key >> 8 & table->names_mask;
 }
 
 static inline uint16_t *hpack_index_heads(const struct hpack_table *table)
@@ -59,7 +59,7 @@ static inline uint32_t hpack_index_age(const struct hpack_table *table, uint16_t
 /* The number of the newest insertion whose name has this place. */
 static inline uint16_t hpack_index_newest(const struct hpack_table *table, uint32_t place)
 {
-    return table->index[place & table->names_mask];
+    return table->index[place];
 }
 
 /* The entry with these low bits of its insertion number. */

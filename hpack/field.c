@@ -17,7 +17,9 @@ halo_bytes halo_name_text(uint16_t token)
 
 uint16_t halo_name_token(halo_bytes name)
 {
-    return (uint16_t)(hpack_find_name(name.data, name.len) - hpack_names);
+    const struct hpack_name *known = hpack_name_candidate(hpack_name_key(name.data, name.len));
+    bool is_known = name.len > 0 && hpack_is_name(known, name.data, name.len);
+    return is_known ? (uint16_t)(known - hpack_names) : HALO_NAME_UNKNOWN;
 }
 
 uint32_t hpack_field_hash(halo_bytes name, halo_bytes value)

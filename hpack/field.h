@@ -21,7 +21,7 @@ enum hpack_policy {
 struct hpack_name {
     const char *text;
     uint8_t len;
-    uint8_t place;         /* in the encoder's index of names */
+    uint8_t place;         /* in the encoder's index of names: 0 to 31 */
     uint8_t static_index;  /* the first static entry with this name, or 0 */
     uint8_t static_values; /* static entries with this name whose value is not empty */
     uint8_t policy;        /* enum hpack_policy */
@@ -49,18 +49,26 @@ static inline uint16_t hpack_value_space(const char *data, size_t len)
 #define HPACK_LOOKUP_MULTIPLIER UINT32_C(0x5d98815d)
 extern const uint8_t hpack_name_lookup[1 << HPACK_LOOKUP_BITS];
 
-/* The known name with this text, or hpack_names[0]. */
-static inline const struct hpack_name *hpack_find_name(const char *name, size_t len)
+/* A number made of a few octets of a name. Its high bits are the place in hpack_name_lookup. */
+static inline uint32_t hpack_name_key(const char *name, size_t len)
 {
     if (HPACK_UNLIKELY(len < 2)) {
-        return hpack_names;
+        return len == 0 ? 0 : (uint8_t)name[0] * HPACK_LOOKUP_MULTIPLIER;
     }
-    uint32_t key = (hpack_load16_le(name) | hpack_load16_le(name + len - 2) << 16) +
-                   8 * (uint32_t)len;
-    uint32_t place = (key * HPACK_LOOKUP_MULTIPLIER) >> (32 - HPACK_LOOKUP_BITS);
-    const struct hpack_name *known = &hpack_names[hpack_name_lookup[place]];
-    bool is_known = known->len == len && hpack_octets_equal(known->text, name, len);
-    return is_known ? known : hpack_names;
+    uint32_t octets = hpack_load16_le(name) | hpack_load16_le(name + len - 2) << 16;
+    return (octets + 8 * (uint32_t)len) * HPACK_LOOKUP_MULTIPLIER;
+}
+
+/* The one known name that can have this key. */
+static inline const struct hpack_name *hpack_name_candidate(uint32_t key)
+{
+    return &hpack_names[hpack_name_lookup[key >> (32 - HPACK_LOOKUP_BITS)]];
+}
+
+static inline __attribute__((always_inline)) bool
+hpack_is_name(const struct hpack_name *known, const char *name, size_t len)
+{
+    return known->len == len && hpack_octets_equal(known->text, name, len);
 }
 
 #define HPACK_HASH_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)

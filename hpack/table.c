@@ -72,13 +72,13 @@ static struct layout plan_layout(size_t memory_size, uint32_t size_max, bool has
     return layout;
 }
 
-/* Before there is memory: one place, at which no entry is found. Never written to. */
-static const uint16_t no_index = 0;
+/* Before there is memory: places at which no entry is found. Never written to. */
+static const uint16_t no_index[HPACK_INDEX_NAMES_MIN] = { 0 };
 
 void hpack_table_init(struct hpack_table *table, uint32_t size_max, bool has_index)
 {
     *table = (struct hpack_table){
-        .index = (uint16_t *)(uintptr_t)&no_index,
+        .index = (uint16_t *)(uintptr_t)no_index,
         .mask = UINT32_MAX,
         .size_max = size_max,
         .has_index = has_index,

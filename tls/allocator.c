@@ -19,19 +19,28 @@
 #endif
 
 /*
- * Classes by what wolfSSL asks for (measured with 5.9.2, TLS 1.3 server with a P-256 certificate):
- * the record classes serve the buffers for one received and one sent record; the others what a handshake takes
- * and gives back. Beyond the last class malloc is asked.
+ * Classes of sizes, fine enough that the blocks of an idle connection (4.7 KiB in 13 pieces with 5.9.2) are
+ * rounded up by a few percent only. The last two serve the buffers of full records, small and large.
+ *
+ *   up to   256: every 16      up to  1024: every 64      up to  4096: every 256      4608, 17408
  */
-struct size_class {
-    uint32_t size;
-    uint32_t spare_max; /* blocks kept by a thread */
+enum {
+    TINY_MAX = 256,
+    SMALL_MAX = 1024,
+    MEDIUM_MAX = 4096,
+    RECORD_SMALL_SIZE = 4096 + 512,
+    RECORD_LARGE_SIZE = 16384 + 1024,
+
+    FIRST_SMALL = TINY_MAX / 16,
+    FIRST_MEDIUM = FIRST_SMALL + (SMALL_MAX - TINY_MAX) / 64,
+    CLASS_RECORD_SMALL = FIRST_MEDIUM + (MEDIUM_MAX - SMALL_MAX) / 256,
+    CLASS_RECORD_LARGE,
+    NUM_CLASSES,
+    CLASS_NONE = NUM_CLASSES, /* larger: asked from malloc, and given back to it */
 };
 
-static const struct size_class classes[] = {
-    { 128, 64 }, { 512, 32 }, { 2048, 16 }, { 4608, 16 }, { 17408, 8 },
-};
-enum { NUM_CLASSES = HALO_ARRAY_LEN(classes), CLASS_NONE = NUM_CLASSES };
+/* What a thread keeps of one class: this many octets, and four blocks in any case. */
+enum { SPARE_OCTETS = 8 * 1024, SPARE_BLOCKS = 4 };
 
 /* In front of every block; 16 octets, so that blocks are aligned like malloc's. */
 struct block {
@@ -63,12 +72,40 @@ static _Thread_local struct thread_heap heap;
 
 static uint32_t class_of(size_t size)
 {
-    for (uint32_t i = 0; i < NUM_CLASSES; i++) {
-        if (size <= classes[i].size) {
-            return i;
-        }
+    if (size <= TINY_MAX) {
+        return size == 0 ? 0 : (uint32_t)(size - 1) / 16;
     }
-    return CLASS_NONE;
+    if (size <= SMALL_MAX) {
+        return FIRST_SMALL + (uint32_t)(size - TINY_MAX - 1) / 64;
+    }
+    if (size <= MEDIUM_MAX) {
+        return FIRST_MEDIUM + (uint32_t)(size - SMALL_MAX - 1) / 256;
+    }
+    if (size <= RECORD_SMALL_SIZE) {
+        return CLASS_RECORD_SMALL;
+    }
+    return size <= RECORD_LARGE_SIZE ? CLASS_RECORD_LARGE : CLASS_NONE;
+}
+
+static size_t size_of_class(uint32_t class_index)
+{
+    if (class_index < FIRST_SMALL) {
+        return 16 * ((size_t)class_index + 1);
+    }
+    if (class_index < FIRST_MEDIUM) {
+        return TINY_MAX + 64 * ((size_t)class_index - FIRST_SMALL + 1);
+    }
+    if (class_index < CLASS_RECORD_SMALL) {
+        return SMALL_MAX + 256 * ((size_t)class_index - FIRST_MEDIUM + 1);
+    }
+    return class_index == CLASS_RECORD_SMALL ? RECORD_SMALL_SIZE : RECORD_LARGE_SIZE;
+}
+
+static bool cache_is_full(uint32_t class_index)
+{
+    size_t count = heap.num_spare[class_index];
+
+    return count >= SPARE_BLOCKS && count * size_of_class(class_index) >= SPARE_OCTETS;
 }
 
 static bool told_to_fail(void)
@@ -86,7 +123,7 @@ static bool told_to_fail(void)
 static void hide(struct block *block)
 {
 #ifdef ALLOCATOR_POISON
-    __asan_poison_memory_region(block + 1, classes[block->class_index].size);
+    __asan_poison_memory_region(block + 1, size_of_class(block->class_index));
 #else
     (void)block;
 #endif
@@ -102,9 +139,37 @@ static void reveal(struct block *block, size_t size)
 #endif
 }
 
+/* A block of the cache, or a new one; NULL: no memory. */
+static struct block *take_block(uint32_t class_index, size_t size)
+{
+    struct block *block = class_index == CLASS_NONE ? NULL : heap.spare[class_index];
+
+    if (block != NULL) {
+        heap.spare[class_index] = block->next;
+        heap.num_spare[class_index]--;
+        heap.figures.cached -= size_of_class(class_index);
+        return block;
+    }
+    if (class_index != CLASS_NONE) {
+        size = size_of_class(class_index);
+    }
+    if (size > SIZE_MAX - sizeof(*block)) {
+        return NULL;
+    }
+    block = malloc(sizeof(*block) + size);
+    if (block == NULL) {
+        return NULL;
+    }
+    heap.figures.mallocs++;
+    block->class_index = class_index;
+    if (class_index != CLASS_NONE) {
+        hide(block);
+    }
+    return block;
+}
+
 static void *heap_alloc(size_t size)
 {
-    uint32_t class_index;
     struct block *block;
 
     if (size == heap.lent_size && heap.lent_size != 0) {
@@ -114,30 +179,11 @@ static void *heap_alloc(size_t size)
     if (told_to_fail()) {
         return NULL;
     }
-    class_index = class_of(size);
-    block = class_index == CLASS_NONE ? NULL : heap.spare[class_index];
-    if (block != NULL) {
-        heap.spare[class_index] = block->next;
-        heap.num_spare[class_index]--;
-        heap.figures.cached -= classes[class_index].size;
-    } else {
-        size_t room = class_index == CLASS_NONE ? size : classes[class_index].size;
-
-        if (room > SIZE_MAX - sizeof(*block)) {
-            return NULL;
-        }
-        block = malloc(sizeof(*block) + room);
-        if (block == NULL) {
-            return NULL;
-        }
-        heap.figures.mallocs++;
-        if (class_index != CLASS_NONE) {
-            block->class_index = class_index;
-            hide(block);
-        }
+    block = take_block(class_of(size), size);
+    if (block == NULL) {
+        return NULL;
     }
     block->size = size;
-    block->class_index = class_index;
     block->magic = BLOCK_MAGIC;
     reveal(block, size);
     heap.figures.live += size;
@@ -160,8 +206,7 @@ static void heap_free(void *pointer)
     class_index = block->class_index;
     heap.figures.live -= block->size;
     heap.figures.blocks--;
-    if (class_index == CLASS_NONE ||
-        heap.num_spare[class_index] == classes[class_index].spare_max) {
+    if (class_index == CLASS_NONE || cache_is_full(class_index)) {
         free(block);
         return;
     }
@@ -169,7 +214,7 @@ static void heap_free(void *pointer)
     block->next = heap.spare[class_index];
     heap.spare[class_index] = block;
     heap.num_spare[class_index]++;
-    heap.figures.cached += classes[class_index].size;
+    heap.figures.cached += size_of_class(class_index);
 }
 
 static void *heap_resize(void *pointer, size_t size)

@@ -49,8 +49,8 @@ OTHERS = {
     "proxy-authorization": "NEVER",
 }
 
-# Names that are often in one message do not share a place in the encoder's index, even when that
-# has only 32 places. A message is a request or a response, so each kind has its own 32.
+# Names that are often in one message do not share one of the 32 places that the encoder's index
+# always has. A message is a request or a response, so each kind has its own 32.
 PLACES = 32
 IN_BOTH = """
     content-type content-length cache-control content-encoding date via priority forwarded
@@ -124,17 +124,13 @@ def find_multiplier(names):
 
 
 def give_places(names):
-    """Places of which the low five bits differ for the names of one kind of message."""
+    """Places that are different for the names of one kind of message; the others are spread."""
     places = {}
-    for group, chosen in enumerate((IN_BOTH + IN_RESPONSES, IN_REQUESTS)):
-        assert len(IN_BOTH) + len(IN_REQUESTS) <= PLACES and len(chosen) <= PLACES
-        for i, name in enumerate(chosen):
-            places[name] = group * PLACES + i + (len(IN_BOTH) if group == 1 else 0)
-    free = iter(sorted(set(range(4 * PLACES)) - set(places.values()), reverse=True))
-    for name in names:
-        if name not in places:
-            places[name] = next(free)
-    assert len(set(places.values())) == len(names)
+    assert len(IN_BOTH + IN_RESPONSES) <= PLACES and len(IN_BOTH + IN_REQUESTS) <= PLACES
+    for chosen in (IN_BOTH + IN_RESPONSES, IN_BOTH + IN_REQUESTS):
+        places.update((name, i) for i, name in enumerate(chosen))
+    for i, name in enumerate(name for name in names if name not in places):
+        places[name] = PLACES - 1 - i % PLACES
     return places
 
 

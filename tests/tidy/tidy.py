@@ -23,7 +23,7 @@ SOURCE_DIRECTORIES = ["include", "hpack", "core", "tls", "server", "client", "be
 LAYERS = {
     "include/halo": ["include/halo"],
     "hpack": ["include/halo/types.h", "include/halo/names.h", "hpack"],
-    "core/base": ["include/halo", "core/base"],
+    "core/base": ["include/halo", "hpack", "core/base"],
     "core/proto": ["include/halo", "hpack", "core/base", "core/proto"],
     "core/io": ["include/halo", "core/base", "core/io"],
     "core/conn": ["include/halo", "hpack", "core"],
