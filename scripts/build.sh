@@ -26,18 +26,18 @@ describe_type() {
     compiler=${CC:-gcc}
     tls=1
     case $1 in
-    release) options=(--buildtype=release -Doptimization=2) ;;
+    release) options=(--buildtype=release -Doptimization=3) ;;
     debug) options=(--buildtype=debug) ;;
     asan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined) ;;
     tsan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
     coverage) options=(--buildtype=debug -Db_coverage=true) ;;
     clang)
         compiler=clang
-        options=(--buildtype=release -Doptimization=2)
+        options=(--buildtype=release -Doptimization=3)
         ;;
     h2c)
         tls=
-        options=(--buildtype=release -Doptimization=2 -Dtls=disabled)
+        options=(--buildtype=release -Doptimization=3 -Dtls=disabled)
         ;;
     fuzz)
         compiler=clang
