@@ -79,10 +79,6 @@ static void deliver(struct loop_posted *posted)
 {
     struct resolve_lookup *lookup = HALO_CONTAINER(posted, struct resolve_lookup, posted);
 
-    /* The thread may still be in loop_post(), waking the loop: it must have left before anybody
-     * frees that. */
-    pthread_mutex_lock(&pool.mutex);
-    pthread_mutex_unlock(&pool.mutex);
     if (lookup->loop != NULL) {
         lookup->done(lookup->ctx, &lookup->result);
     }

@@ -90,7 +90,7 @@ size_t hpack_encode_bound(const halo_header *fields, size_t count)
 static uint8_t *encode_raw_string(uint8_t *out, halo_bytes string)
 {
     out = hpack_integer_encode(out, 0, STRING_BITS, string.len);
-    memcpy(out, string.data, string.len);
+    hpack_octets_copy((char *)out, string.data, string.len);
     return out + string.len;
 }
 
@@ -112,13 +112,17 @@ static uint8_t *encode_long_string(uint8_t *out, halo_bytes string)
     return hpack_integer_encode(out, HUFFMAN, STRING_BITS, coded_len) + coded_len;
 }
 
-/* A short string is coded behind its length octet without counting first. */
-static uint8_t *encode_string(uint8_t *out, halo_bytes string)
+/* A string that is long, or does not become shorter by being coded. */
+static __attribute__((noinline)) uint8_t *encode_other_string(uint8_t *out, halo_bytes string)
 {
-    if (HPACK_UNLIKELY(string.len > STRING_SHORT_MAX)) {
-        return encode_long_string(out, string);
-    }
-    if (string.len >= STRING_HUFFMAN_MIN) {
+    return string.len > STRING_SHORT_MAX ? encode_long_string(out, string)
+                                         : encode_raw_string(out, string);
+}
+
+/* A short string is coded behind its length octet without counting first. */
+static inline uint8_t *encode_string(uint8_t *out, halo_bytes string)
+{
+    if (HPACK_LIKELY(string.len - STRING_HUFFMAN_MIN <= STRING_SHORT_MAX - STRING_HUFFMAN_MIN)) {
         const uint8_t *in = (const uint8_t *)string.data;
         uint8_t *end = hpack_huffman_encode_shorter(out + 1, in, string.len);
         if (HPACK_LIKELY(end != NULL)) {
@@ -126,9 +130,7 @@ static uint8_t *encode_string(uint8_t *out, halo_bytes string)
             return end;
         }
     }
-    *out = (uint8_t)string.len;
-    hpack_octets_copy((char *)out + 1, string.data, string.len);
-    return out + 1 + string.len;
+    return encode_other_string(out, string);
 }
 
 static uint8_t *encode_index(uint8_t *out, uint32_t index)
@@ -180,25 +182,38 @@ static bool is_secret(const halo_header *field, uint8_t policy)
 
 /* ---- fields ------------------------------------------------------------------------------ */
 
-/* Puts the field into the table, if the memory is there. */
-static bool insert_field(struct hpack_encoder *encoder, const halo_header *field, uint32_t token,
-                         uint32_t hash, uint32_t size)
+/* An insertion that evicts. NULL: the memory is not there. */
+static __attribute__((noinline)) struct hpack_entry *
+insert_and_evict(struct hpack_encoder *encoder, const char **name, uint32_t size, uint32_t stored)
 {
-    struct hpack_table *table = &encoder->table;
     struct hpack_plan plan;
+    if (hpack_table_plan(&encoder->table, size, stored, &plan) != HPACK_FIT_YES) {
+        encoder->wants_room = true;
+        return NULL;
+    }
+    return hpack_table_insert(&encoder->table, &plan, size, stored, name);
+}
+
+/* Puts the field into the table, if the memory is there. */
+static inline bool insert_field(struct hpack_encoder *encoder, const halo_header *field,
+                                uint32_t token, uint32_t hash)
+{
     uint32_t name_len = (uint32_t)field->name.len;
     uint32_t value_len = (uint32_t)field->value.len;
-    uint32_t stored = value_len + (token == 0 ? name_len : 0);
-    enum hpack_fit fit = hpack_table_plan(table, size, stored, &plan);
-    if (fit != HPACK_FIT_YES) {
-        encoder->wants_room = true;
-        return false;
+    uint32_t size = name_len + value_len + HPACK_ENTRY_OVERHEAD;
+    bool is_name_stored = token == HALO_NAME_UNKNOWN;
+    uint32_t stored = value_len + (is_name_stored ? name_len : 0);
+    const char *name = is_name_stored ? field->name.data : hpack_names[token].text;
+    struct hpack_entry *entry = hpack_table_append(&encoder->table, size, stored);
+    if (HPACK_UNLIKELY(entry == NULL)) {
+        entry = insert_and_evict(encoder, &name, size, stored);
+        if (entry == NULL) {
+            return false;
+        }
     }
-    const char *name = token == 0 ? field->name.data : hpack_names[token].text;
-    struct hpack_entry *entry = hpack_table_insert(table, &plan, size, stored, &name);
     char *octets = (char *)(uintptr_t)entry->value;
     entry->name = name;
-    if (token == 0) {
+    if (is_name_stored) {
         hpack_octets_copy(octets, name, name_len);
         entry->name = octets;
         octets += name_len;
@@ -210,7 +225,7 @@ static bool insert_field(struct hpack_encoder *encoder, const halo_header *field
     entry->hash = hash;
     entry->token = (uint16_t)token;
     entry->flags = 0;
-    hpack_index_add(table);
+    hpack_index_add(&encoder->table);
     forget_prepared(encoder);
     return true;
 }
@@ -247,9 +262,8 @@ static uint32_t find_name(const struct hpack_table *table, const halo_header *fi
 }
 
 /* A field that is not in the dynamic table, or must not be: then `hash` is 0. */
-static __attribute__((noinline)) uint8_t *encode_new(struct hpack_encoder *encoder, uint8_t *out,
-                                                     const halo_header *field, uint32_t token,
-                                                     uint32_t hash)
+static inline uint8_t *encode_new(struct hpack_encoder *encoder, uint8_t *out,
+                                  const halo_header *field, uint32_t token, uint32_t hash)
 {
     const struct hpack_name *known = &hpack_names[token];
     uint32_t name_index = find_name(&encoder->table, field, token);
@@ -262,7 +276,7 @@ static __attribute__((noinline)) uint8_t *encode_new(struct hpack_encoder *encod
         }
         uint64_t size = (uint64_t)field->name.len + field->value.len + HPACK_ENTRY_OVERHEAD;
         if (is_worth_a_place(encoder, token, hash, name_index != 0, size) &&
-            insert_field(encoder, field, token, hash, (uint32_t)size)) {
+            insert_field(encoder, field, token, hash)) {
             return encode_literal(out, INCREMENTAL, INCREMENTAL_BITS, name_index, field);
         }
     }
@@ -291,22 +305,46 @@ static __attribute__((noinline)) uint8_t *encode_other(struct hpack_encoder *enc
     return encode_new(encoder, out, field, token, hash);
 }
 
-/* The index of a static entry with this name and one of the few values that these have, or 0. The
- * values of one name that are of the same length differ in the last octet, but for some. */
-static uint32_t find_static_value(const struct hpack_name *known, halo_bytes value)
+#define STATUS(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
+
+/* The indices of the statuses in the static table (RFC 7541 appendix A). */
+static inline uint32_t find_static_status(halo_bytes value)
 {
-    if (value.len == 0) {
+    if (HPACK_UNLIKELY(value.len != 3)) {
         return 0;
     }
-    char last = value.data[value.len - 1];
-    const struct hpack_entry *entry = &hpack_static_entries[known->static_index];
-    for (uint32_t i = 0; i < known->static_values; i++, entry++) {
-        if (entry->value_len == value.len && entry->value[value.len - 1] == last &&
-            hpack_octets_equal(entry->value, value.data, value.len)) {
-            return known->static_index + i;
-        }
+    switch (STATUS(value.data[0], value.data[1], value.data[2])) {
+    case STATUS('2', '0', '0'):
+        return 8;
+    case STATUS('2', '0', '4'):
+        return 9;
+    case STATUS('2', '0', '6'):
+        return 10;
+    case STATUS('3', '0', '4'):
+        return 11;
+    case STATUS('4', '0', '0'):
+        return 12;
+    case STATUS('4', '0', '4'):
+        return 13;
+    case STATUS('5', '0', '0'):
+        return 14;
+    default:
+        return 0;
     }
-    return 0;
+}
+
+/* The index of a static entry with this name and one of the few values that these have, or 0. */
+static inline uint32_t find_static_value(const struct hpack_name *known, halo_bytes value)
+{
+    if (known->static_values > 2) {
+        return find_static_status(value);
+    }
+    const struct hpack_entry *entry = &hpack_static_entries[known->static_index];
+    if (hpack_index_is_value(entry, value)) {
+        return known->static_index;
+    }
+    bool is_second = known->static_values == 2 && hpack_index_is_value(entry + 1, value);
+    return is_second ? known->static_index + 1u : 0;
 }
 
 /* The index of the newest entry with this name, if it has this value and a short index; or 0. */
@@ -339,8 +377,9 @@ static inline uint32_t find_newest_unknown(const struct hpack_table *table, uint
     return HPACK_LIKELY(is_same) ? HPACK_DYNAMIC_FIRST + age : 0;
 }
 
-static inline uint8_t *encode_known(struct hpack_encoder *encoder, uint8_t *out,
-                                    const halo_header *field, const struct hpack_name *known)
+static inline __attribute__((always_inline)) uint8_t *
+encode_known(struct hpack_encoder *encoder, uint8_t *out, const halo_header *field,
+             const struct hpack_name *known)
 {
     uint32_t index = 0;
     if (HPACK_LIKELY((field->flags & NOT_TO_BE_INDEXED) == 0)) {
@@ -373,8 +412,8 @@ static __attribute__((noinline)) uint8_t *encode_unknown(struct hpack_encoder *e
     return out;
 }
 
-static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
-                                    const halo_header *field)
+static __attribute__((noinline)) uint8_t *
+encode_field(struct hpack_encoder *encoder, uint8_t *out, const halo_header *field)
 {
     const struct hpack_name *known;
     if (field->token != HALO_NAME_UNKNOWN) {
@@ -388,6 +427,62 @@ static inline uint8_t *encode_field(struct hpack_encoder *encoder, uint8_t *out,
         }
     }
     return encode_known(encoder, out, field, known);
+}
+
+/* ---- guesses ----------------------------------------------------------------------------- */
+
+enum {
+    GUESS_DYNAMIC = 0x80,
+    GUESS_NUMBER = 0x7f, /* more than SHORT_AGES */
+};
+
+/* The octet that stands for the field, if the guess is right; else 0. */
+static inline uint32_t try_guess(const struct hpack_table *table, uint32_t guess,
+                                 const halo_header *field)
+{
+    const struct hpack_entry *entry;
+    uint32_t octet = INDEXED | guess;
+    if ((guess & GUESS_DYNAMIC) == 0) {
+        entry = &hpack_static_entries[guess];
+    } else {
+        uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
+        if (HPACK_UNLIKELY(age >= table->count || age >= SHORT_AGES)) {
+            return 0;
+        }
+        entry = hpack_table_entry(table, age);
+        octet = INDEXED + HPACK_DYNAMIC_FIRST + age;
+    }
+    if (HPACK_UNLIKELY(entry->value_len != field->value.len ||
+                       (field->flags & NOT_TO_BE_INDEXED) != 0)) {
+        return 0;
+    }
+    if (entry->token != field->token || field->token == HALO_NAME_UNKNOWN) {
+        /* A token need not be set. */
+        if (HPACK_UNLIKELY(
+                field->token != HALO_NAME_UNKNOWN || entry->name_len != field->name.len ||
+                !hpack_octets_equal(entry->name, field->name.data, field->name.len))) {
+            return 0;
+        }
+    }
+    bool is_same = hpack_octets_equal(entry->value, field->value.data, field->value.len);
+    return HPACK_LIKELY(is_same) ? octet : 0;
+}
+
+/* What to guess the next time, after a field was encoded as out[0..len). */
+static uint8_t make_guess(const struct hpack_table *table, uint32_t inserted, const uint8_t *out,
+                          size_t len)
+{
+    if (table->inserted != inserted) {
+        return (uint8_t)(GUESS_DYNAMIC | table->inserted);
+    }
+    if (len != 1) {
+        return 0;
+    }
+    uint32_t index = *out - (uint32_t)INDEXED;
+    if (index < HPACK_DYNAMIC_FIRST) {
+        return (uint8_t)index;
+    }
+    return (uint8_t)(GUESS_DYNAMIC | (inserted - (index - HPACK_DYNAMIC_FIRST)));
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */
@@ -413,6 +508,7 @@ static uint8_t *encode_size_updates(struct hpack_encoder *encoder, uint8_t *out)
 static inline uint8_t *begin_block(struct hpack_encoder *encoder, uint8_t *out)
 {
     encoder->wants_room = false;
+    encoder->guess_at = 0;
     if (HPACK_UNLIKELY(encoder->size_lowest < encoder->table.size_max ||
                        encoder->size_max != encoder->table.size_max)) {
         return encode_size_updates(encoder, out);
@@ -426,9 +522,26 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
     if (first) {
         out = begin_block(encoder, out);
     }
+    uint32_t at = encoder->guess_at;
     for (const halo_header *end = fields + count; fields < end; fields++) {
-        out = encode_field(encoder, out, fields);
+        if (HPACK_UNLIKELY(at >= HPACK_GUESSES)) {
+            out = encode_field(encoder, out, fields);
+            continue;
+        }
+        uint32_t guess = encoder->guesses[at];
+        uint32_t octet = guess != 0 ? try_guess(&encoder->table, guess, fields) : 0;
+        if (HPACK_LIKELY(octet != 0)) {
+            *out++ = (uint8_t)octet;
+        } else {
+            uint32_t inserted = encoder->table.inserted;
+            uint8_t *start = out;
+            out = encode_field(encoder, out, fields);
+            encoder->guesses[at] =
+                make_guess(&encoder->table, inserted, start, (size_t)(out - start));
+        }
+        at++;
     }
+    encoder->guess_at = (uint8_t)at;
     return out;
 }
 

@@ -3,14 +3,10 @@
  */
 #include "hpack/encode_index.h"
 
-uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token, uint32_t hash,
-                                halo_bytes name, halo_bytes value)
+uint32_t hpack_index_follow(const struct hpack_table *table, uint16_t number, uint32_t token,
+                            uint32_t hash, halo_bytes name, halo_bytes value)
 {
-    if (table->count == 0) {
-        return HPACK_AGE_NONE;
-    }
     const uint16_t *older = hpack_index_older(table);
-    uint16_t number = hpack_index_heads(table)[hash & table->mask];
     uint32_t age = hpack_index_age(table, number);
     for (uint32_t step = 0; step < HPACK_INDEX_STEPS && age < table->count; step++) {
         const struct hpack_entry *entry = hpack_table_entry(table, age);
@@ -49,8 +45,8 @@ void hpack_index_add(struct hpack_table *table)
 
 void hpack_index_rebuild(struct hpack_table *table)
 {
-    /* Numbers that are never young enough, however few entries there are. */
-    uint16_t gone = (uint16_t)(table->inserted - UINT16_MAX);
+    /* The insertion before the oldest entry: gone, and however many follow, not among the young. */
+    uint16_t gone = (uint16_t)(table->inserted - table->count);
     size_t numbers = hpack_index_octets((size_t)table->mask + 1) / sizeof(uint16_t);
     for (size_t i = 0; i < numbers; i++) {
         table->index[i] = gone;

@@ -20,29 +20,30 @@
 
 enum {
     HPACK_AGE_NONE = UINT32_MAX >> 1, /* not found; no table has so many entries */
-    HPACK_INDEX_NAMES_MIN = 32,
+    HPACK_INDEX_KNOWN = 32,       /* places for known names, before those for others */
+    HPACK_INDEX_UNKNOWN_MIN = 16, /* places for others, at least */
     HPACK_INDEX_STEPS = 16,
 };
 
-static inline size_t hpack_index_names(size_t slots)
+static inline size_t hpack_index_unknown(size_t slots)
 {
-    return 2 * slots < HPACK_INDEX_NAMES_MIN ? HPACK_INDEX_NAMES_MIN : 2 * slots;
+    return 2 * slots < HPACK_INDEX_UNKNOWN_MIN ? HPACK_INDEX_UNKNOWN_MIN : 2 * slots;
 }
 
 static inline size_t hpack_index_octets(size_t slots)
 {
-    return (hpack_index_names(slots) + 2 * slots) * sizeof(uint16_t);
+    return (HPACK_INDEX_KNOWN + hpack_index_unknown(slots) + 2 * slots) * sizeof(uint16_t);
 }
 
 /* Known names have fixed places, see tools/gen_names.py; the others, one by their key. */
 static inline uint32_t hpack_index_place(const struct hpack_table *table, uint32_t name_key)
 {
-    return name_key >> 8 & table->names_mask;
+    return HPACK_INDEX_KNOWN + (name_key >> 16 & table->unknown_mask);
 }
 
 static inline uint16_t *hpack_index_heads(const struct hpack_table *table)
 {
-    return table->index + table->names_mask + 1;
+    return table->index + HPACK_INDEX_KNOWN + table->unknown_mask + 1;
 }
 
 static inline uint16_t *hpack_index_older(const struct hpack_table *table)
@@ -84,9 +85,25 @@ hpack_index_is_value(const struct hpack_entry *entry, halo_bytes value)
            hpack_octets_equal(entry->value, value.data, value.len);
 }
 
-/* The age of an entry with this name and value, or HPACK_AGE_NONE. */
-uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token, uint32_t hash,
-                                halo_bytes name, halo_bytes value);
+/* The age of an entry with this name and value, or HPACK_AGE_NONE; `number` is at the head of the
+ * chain for this hash. */
+uint32_t hpack_index_follow(const struct hpack_table *table, uint16_t number, uint32_t token,
+                            uint32_t hash, halo_bytes name, halo_bytes value);
+
+/* The same from the hash alone. */
+static inline uint32_t hpack_index_find_field(const struct hpack_table *table, uint32_t token,
+                                              uint32_t hash, halo_bytes name, halo_bytes value)
+{
+    if (table->count == 0) {
+        return HPACK_AGE_NONE;
+    }
+    uint16_t number = hpack_index_heads(table)[hash & table->mask];
+    if (hpack_index_age(table, number) >= table->count) {
+        return HPACK_AGE_NONE;
+    }
+    return hpack_index_follow(table, number, token, hash, name, value);
+}
+
 /* Makes the newest entry known. */
 void hpack_index_add(struct hpack_table *table);
 /* Fills the index of a table that was moved. */

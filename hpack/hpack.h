@@ -143,9 +143,10 @@ enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list 
 /* ---- the encoder ------------------------------------------------------------------------- */
 
 enum {
-    HPACK_PREPARED_SLOTS = 3,
+    HPACK_PREPARED_SLOTS = 2,
     HPACK_PREPARED_MAX = 23,
     HPACK_SEEN_SETS = 4,
+    HPACK_GUESSES = 22,
 };
 
 /* The octets that a prepared list was last encoded to; dropped when the table changes. */
@@ -163,6 +164,10 @@ struct hpack_encoder {
                               move the table before the next one */
     uint8_t prepared_next; /* the slot of `prepared` to use next */
     uint8_t seen_random;   /* which of a set's four tags is forgotten next */
+    uint8_t guess_at;      /* number of the block's next field */
+    /* By number of the field in its block: what it was in the last block, static index, or 0x80 and
+     * the low bits of an insertion's number, or 0. Lists repeat, so that is looked at first. */
+    uint8_t guesses[HPACK_GUESSES];
     /* Four sets of four 16-bit tags: hashes of fields that were sent as literals lately. */
     uint64_t seen[HPACK_SEEN_SETS];
     struct hpack_prepared prepared[HPACK_PREPARED_SLOTS];

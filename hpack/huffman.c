@@ -278,75 +278,99 @@ enum {
     SYMBOLS_PER_STORE = 8,
 };
 
-/* Bits that are not written yet: the first `count` of `bits`; the others are 0. */
-struct pending {
+/* A run of codes: the first `count` of the bits; the others are 0. With 64 or more it is of no use
+ * but that the count is right. */
+struct run {
     uint64_t bits;
-    uint8_t count;
+    uint32_t count;
 };
 
-static inline void append_symbol(struct pending *pending, uint8_t symbol)
+static inline struct run one_symbol(const uint8_t *in)
 {
-    pending->bits |= codes[symbol] >> (pending->count & 63);
-    pending->count = (uint8_t)(pending->count + code_lengths[symbol]);
+    return (struct run){ codes[*in], code_lengths[*in] };
 }
 
-/* Symbols of any length, one by one, leaving less than an octet pending. */
-static __attribute__((noinline)) uint8_t *encode_slowly(struct pending *pending, uint8_t *out,
+static inline struct run join(struct run first, struct run second)
+{
+    return (struct run){ first.bits | second.bits >> (first.count & 63),
+                         first.count + second.count };
+}
+
+static inline struct run two_symbols(const uint8_t *in)
+{
+    return join(one_symbol(in), one_symbol(in + 1));
+}
+
+static inline struct run four_symbols(const uint8_t *in)
+{
+    return join(two_symbols(in), two_symbols(in + 2));
+}
+
+/* Fewer than eight, behind what is pending. */
+static inline struct run some_symbols(struct run pending, const uint8_t *in, size_t num)
+{
+    if (num & 4) {
+        pending = join(pending, four_symbols(in));
+        in += 4;
+    }
+    if (num & 2) {
+        pending = join(pending, two_symbols(in));
+        in += 2;
+    }
+    return num & 1 ? join(pending, one_symbol(in)) : pending;
+}
+
+/* Symbols of any length, one by one, behind what is pending. Leaves less than an octet pending. */
+static __attribute__((noinline)) uint8_t *encode_slowly(struct run *pending, uint8_t *out,
                                                         const uint8_t *in, size_t len)
 {
+    struct run run = *pending;
     for (size_t i = 0; i < len; i++) {
-        append_symbol(pending, in[i]);
-        for (; pending->count >= 8; pending->count -= 8) {
-            *out++ = (uint8_t)(pending->bits >> 56);
-            pending->bits <<= 8;
+        run = join(run, one_symbol(in + i));
+        for (; run.count >= 8; run.count -= 8) {
+            *out++ = (uint8_t)(run.bits >> 56);
+            run.bits <<= 8;
         }
     }
+    *pending = run;
     return out;
 }
 
-/* Writes the whole octets of up to 63 bits, in one store of eight. */
-static inline uint8_t *put_octets(struct pending *pending, uint8_t *out)
+/* Writes the whole octets of a run, in one store of eight, and leaves the rest pending. */
+static inline uint8_t *put_octets(struct run run, struct run *pending, uint8_t *out)
 {
-    hpack_store64_be(out, pending->bits);
-    out += pending->count / 8;
-    pending->bits <<= pending->count & 56;
-    pending->count &= 7;
-    return out;
+    hpack_store64_be(out, run.bits);
+    pending->bits = run.bits << (run.count & 56);
+    pending->count = run.count & 7;
+    return out + run.count / 8;
 }
 
 /* NULL when the output passes `limit`, which is looked at every eight symbols. */
-static inline uint8_t *encode_until(uint8_t *out, const uint8_t *limit, const uint8_t *in,
-                                    size_t len)
+static inline __attribute__((always_inline)) uint8_t *
+encode_until(uint8_t *out, const uint8_t *limit, const uint8_t *in, size_t len)
 {
-    struct pending pending = { 0, 0 };
-    const uint8_t *end = in + len;
-    while (end - in >= SYMBOLS_PER_STORE) {
-        struct pending before = pending;
-        HPACK_UNROLL(8)
-        for (int i = 0; i < SYMBOLS_PER_STORE; i++) {
-            append_symbol(&pending, in[i]);
-        }
-        if (HPACK_LIKELY(pending.count < 64)) {
-            out = put_octets(&pending, out);
+    struct run pending = { 0, 0 };
+    for (; len >= SYMBOLS_PER_STORE; len -= SYMBOLS_PER_STORE) {
+        struct run run = join(pending, join(four_symbols(in), four_symbols(in + 4)));
+        if (HPACK_LIKELY(run.count < 64)) {
+            out = put_octets(run, &pending, out);
         } else {
-            out = encode_slowly(&before, out, in, SYMBOLS_PER_STORE);
-            pending = before;
+            struct run slow = pending;
+            out = encode_slowly(&slow, out, in, SYMBOLS_PER_STORE);
+            pending = slow;
         }
         in += SYMBOLS_PER_STORE;
         if (HPACK_UNLIKELY(out > limit)) {
             return NULL;
         }
     }
-    /* Seven symbols of at most eight bits, which is nearly all text, fit as well. */
-    struct pending before = pending;
-    for (const uint8_t *at = in; at < end; at++) {
-        append_symbol(&pending, *at);
-    }
-    if (HPACK_LIKELY(pending.count < 64)) {
-        out = put_octets(&pending, out);
+    struct run run = some_symbols(pending, in, len);
+    if (HPACK_LIKELY(run.count < 64)) {
+        out = put_octets(run, &pending, out);
     } else {
-        out = encode_slowly(&before, out, in, (size_t)(end - in));
-        pending = before;
+        struct run slow = pending;
+        out = encode_slowly(&slow, out, in, len);
+        pending = slow;
     }
     if (pending.count > 0) {
         /* Padding is the beginning of EOS: ones. */

@@ -135,31 +135,39 @@ static inline bool hpack_blocks_equal(const char *a1, const char *b1, const char
 #endif
 
 /* memcmp() == 0 for short runs. */
-static inline __attribute__((always_inline)) bool hpack_octets_equal(const char *a,
-                                                                    const char *b, size_t len)
+static inline __attribute__((always_inline)) bool hpack_octets_equal(const char *a, const char *b,
+                                                                     size_t len)
 {
     if (len > 16) {
         /* In steps of 32, the last one up to the end. */
         size_t i = 0;
-        for (; i + 32 < len; i += 32) {
+        for (; HPACK_UNLIKELY(i + 32 < len); i += 32) {
             if (!hpack_blocks_equal(a + i, b + i, a + i + 16, b + i + 16)) {
                 return false;
             }
         }
         size_t last = len - 16;
         i = i < last ? i : last;
-        return hpack_blocks_equal(a + i, b + i, a + last, b + last);
-    }
-    if (len >= 8) {
+        if (!hpack_blocks_equal(a + i, b + i, a + last, b + last)) {
+            return false;
+        }
+    } else if (len >= 8) {
         uint64_t first = hpack_load64(a) ^ hpack_load64(b);
-        return (first | (hpack_load64(a + len - 8) ^ hpack_load64(b + len - 8))) == 0;
-    }
-    if (len >= 4) {
+        if ((first | (hpack_load64(a + len - 8) ^ hpack_load64(b + len - 8))) != 0) {
+            return false;
+        }
+    } else if (len >= 4) {
         uint32_t first = hpack_load32(a) ^ hpack_load32(b);
-        return (first | (hpack_load32(a + len - 4) ^ hpack_load32(b + len - 4))) == 0;
+        if ((first | (hpack_load32(a + len - 4) ^ hpack_load32(b + len - 4))) != 0) {
+            return false;
+        }
+    } else if (len > 0) {
+        /* First, middle and last octet are all. */
+        if (a[0] != b[0] || a[len / 2] != b[len / 2] || a[len - 1] != b[len - 1]) {
+            return false;
+        }
     }
-    /* One to three octets: first, middle and last cover them all. */
-    return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+    return true;
 }
 
 /* memcpy for short runs that do not overlap. */

@@ -73,7 +73,7 @@ static struct layout plan_layout(size_t memory_size, uint32_t size_max, bool has
 }
 
 /* Before there is memory: places at which no entry is found. Never written to. */
-static const uint16_t no_index[HPACK_INDEX_NAMES_MIN] = { 0 };
+static const uint16_t no_index[HPACK_INDEX_KNOWN + 1] = { 0 };
 
 void hpack_table_init(struct hpack_table *table, uint32_t size_max, bool has_index)
 {
@@ -283,7 +283,7 @@ void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
     struct hpack_table moved = *table;
     moved.entries = memory;
     moved.mask = (uint32_t)(layout.slots - 1);
-    moved.names_mask = (uint32_t)(hpack_index_names(layout.slots) - 1);
+    moved.unknown_mask = (uint32_t)(hpack_index_unknown(layout.slots) - 1);
     moved.arena_size = layout.arena_octets;
     char *after = (char *)(moved.entries + layout.slots);
     moved.index = (uint16_t *)(void *)after;

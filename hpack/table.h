@@ -51,7 +51,7 @@ struct hpack_table {
     uint32_t count;    /* entries */
     uint32_t size;     /* RFC 7541 section 4.1 */
     uint32_t size_max; /* RFC 7541 section 4.2: the size in force */
-    uint32_t names_mask; /* places for names in the index - 1 */
+    uint32_t unknown_mask; /* places for names in the index that are not known ones - 1 */
     bool has_index;
 };
 

@@ -1,7 +1,10 @@
 #include "server/serve_signals.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { FORCED_END_NS = 250 * 1000 * 1000 };
 
 static void set_of(sigset_t *set)
 {
@@ -22,9 +25,10 @@ void serve_signals_block(void)
 
 static void *wait_for_signals(void *ctx)
 {
+    const struct timespec moment = { .tv_nsec = FORCED_END_NS };
     struct serve_signals *signals = ctx;
+    bool draining = false;
     sigset_t set;
-    int count = 0;
 
     set_of(&set);
     for (;;) {
@@ -36,16 +40,20 @@ static void *wait_for_signals(void *ctx)
         if (__atomic_load_n(&signals->ending, __ATOMIC_ACQUIRE) != 0) {
             return NULL;
         }
-        count++;
-        if (count == 1) {
-            halo_server_close(signals->server);
-        } else if (count == 2) {
-            __atomic_store_n(&signals->forced, 1, __ATOMIC_RELEASE);
-            halo_server_destroy(signals->server);
-        } else {
-            _exit(1);
+        if (draining) {
+            break;
         }
+        draining = true;
+        halo_server_close(signals->server);
     }
+    __atomic_store_n(&signals->forced, 1, __ATOMIC_RELEASE);
+    halo_server_destroy(signals->server);
+    /* Connections still say goodbye, which takes as long as their peers like: they get a moment. */
+    sigtimedwait(&set, NULL, &moment);
+    if (__atomic_load_n(&signals->ending, __ATOMIC_ACQUIRE) == 0) {
+        _exit(1);
+    }
+    return NULL;
 }
 
 bool serve_signals_start(struct serve_signals *signals, halo_server *server)

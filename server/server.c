@@ -214,13 +214,26 @@ static void destroy_worker(struct loop_posted *posted)
     worker_close(HALO_CONTAINER(posted, struct server_worker, destroy_post), true);
 }
 
+/* The lock keeps a worker's loop from going away under the post: one that is done takes no orders. */
+static void post_to(struct server_worker *worker, struct loop_posted *posted,
+                    void (*call)(struct loop_posted *posted))
+{
+    struct halo_server *server = worker->server;
+
+    pthread_mutex_lock(&server->mutex);
+    if (!worker->done) {
+        loop_post(worker->loop, posted, call);
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
 void halo_server_close(halo_server *server)
 {
     if (__atomic_exchange_n(&server->close_asked, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
     }
     for (uint32_t i = 0; i < server->num_workers; i++) {
-        loop_post(server->workers[i].loop, &server->workers[i].close_post, close_worker);
+        post_to(&server->workers[i], &server->workers[i].close_post, close_worker);
     }
 }
 
@@ -230,6 +243,6 @@ void halo_server_destroy(halo_server *server)
         return;
     }
     for (uint32_t i = 0; i < server->num_workers; i++) {
-        loop_post(server->workers[i].loop, &server->workers[i].destroy_post, destroy_worker);
+        post_to(&server->workers[i], &server->workers[i].destroy_post, destroy_worker);
     }
 }

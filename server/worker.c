@@ -377,6 +377,7 @@ static void end_connection(struct conn *conn, bool abort)
     if (conn->session != NULL && conn->phase == CONN_OPEN) {
         if (abort) {
             halo_session_destroy(conn->session, HALO_NO_ERROR);
+            conn_hurry(conn);
         } else {
             halo_session_close(conn->session);
         }

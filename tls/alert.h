@@ -1,4 +1,5 @@
-/* TLS alerts (RFC 8446 section 6): their numbers as far as we send them ourselves, and all names. */
+/* TLS alerts (RFC 8446 section 6): their numbers as far as we send them ourselves, and all
+ * names. */
 #ifndef HALO_TLS_ALERT_H
 #define HALO_TLS_ALERT_H
 

@@ -19,8 +19,8 @@
 #endif
 
 /*
- * Classes of sizes, fine enough that the blocks of an idle connection (4.7 KiB in 13 pieces with 5.9.2) are
- * rounded up by a few percent only. The last two serve the buffers of full records, small and large.
+ * Classes of sizes, fine enough that the blocks of an idle connection (4.7 KiB in 13 pieces with
+ * 5.9.2) are rounded up by a few percent only. Buffers of records take one of three sizes.
  *
  *   up to   256: every 16      up to  1024: every 64      up to  4096: every 256      4608, 17408
  */
@@ -28,10 +28,12 @@ enum {
     TINY_MAX = 256,
     SMALL_MAX = 1024,
     MEDIUM_MAX = 4096,
+    RECORD_TINY_SIZE = 512,
     RECORD_SMALL_SIZE = 4096 + 512,
     RECORD_LARGE_SIZE = 16384 + 1024,
 
     FIRST_SMALL = TINY_MAX / 16,
+    CLASS_RECORD_TINY = FIRST_SMALL + (RECORD_TINY_SIZE - TINY_MAX) / 64 - 1,
     FIRST_MEDIUM = FIRST_SMALL + (SMALL_MAX - TINY_MAX) / 64,
     CLASS_RECORD_SMALL = FIRST_MEDIUM + (MEDIUM_MAX - SMALL_MAX) / 256,
     CLASS_RECORD_LARGE,
@@ -62,6 +64,7 @@ struct thread_heap {
 
     uint8_t *lent;
     size_t lent_size; /* 0 once the place is taken */
+    bool records;
 
     size_t fail_in; /* 0: never */
     bool fail_forever;
@@ -72,6 +75,11 @@ static _Thread_local struct thread_heap heap;
 
 static uint32_t class_of(size_t size)
 {
+    if (heap.records && size <= RECORD_LARGE_SIZE) {
+        return size <= RECORD_TINY_SIZE    ? CLASS_RECORD_TINY
+               : size <= RECORD_SMALL_SIZE ? CLASS_RECORD_SMALL
+                                           : CLASS_RECORD_LARGE;
+    }
     if (size <= TINY_MAX) {
         return size == 0 ? 0 : (uint32_t)(size - 1) / 16;
     }
@@ -237,6 +245,16 @@ void tls_allocator_install(void)
     (void)wolfSSL_SetAllocators(heap_alloc, heap_free, heap_resize);
 }
 
+void tls_allocator_records_begin(void)
+{
+    heap.records = true;
+}
+
+void tls_allocator_records_end(void)
+{
+    heap.records = false;
+}
+
 void tls_allocator_lend(uint8_t *place, size_t size)
 {
     HALO_ASSERT(heap.lent == NULL && size > 0);
@@ -283,6 +301,14 @@ void tls_heap_fail(size_t n, bool forever)
 #else
 
 void tls_allocator_install(void)
+{
+}
+
+void tls_allocator_records_begin(void)
+{
+}
+
+void tls_allocator_records_end(void)
 {
 }
 

@@ -1,9 +1,9 @@
 /*
  * Certificates, keys and CAs into a context.
  *
- * Files are read here and not by wolfSSL, so that an error can name the file and the cause. PEM is cut into
- * its blocks here too: one broken certificate in a bundle is then skipped and counted, and a
- * key may share a file with certificates or EC parameters.
+ * Files are read here and not by wolfSSL, so that an error can name the file and the cause. PEM is
+ * cut into its blocks here too: one broken certificate in a bundle is then skipped and counted, and
+ * a key may share a file with certificates or EC parameters.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -50,7 +50,8 @@ static const struct group groups[] = {
     { "P-521", "secp521r1", WOLFSSL_ECC_SECP521R1 },
 };
 
-/* X25519 first: the fastest, and in builds with a fixed-point cache P-256 costs 0.8 MiB a thread. */
+/* X25519 first: the fastest, and in builds with a fixed-point cache P-256 costs 0.8 MiB a
+ * thread. */
 static const char default_groups[] = "X25519:P-256:P-384";
 
 /* Takes the next name off a list separated by colons. */

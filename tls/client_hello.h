@@ -1,12 +1,13 @@
 /*
  * The ClientHello, checked before wolfSSL sees it.
  *
- * A ClientHello is the largest piece of input that a stranger can put to a server, and its parsers have been the
- * most frequent holes of TLS libraries (for wolfSSL: CVE-2026-3547, CVE-2025-11936, CVE-2025-11933). This one is
- * strict: every length must come out even, no extension may occur twice, no list may be empty that must not be. What passes
- * is well-formed; what it means (which suite, which group) stays the library's business. It allocates nothing and
- * knows nothing of wolfSSL. On the way it picks up what a server needs to know before it spends
- * memory: the name that is asked for, the protocols and the versions offered.
+ * A ClientHello is the largest piece of input that a stranger can put to a server, and its parsers
+ * have been the most frequent holes of TLS libraries (for wolfSSL: CVE-2026-3547, CVE-2025-11936,
+ * CVE-2025-11933). This one is strict: every length must come out even, no extension may occur
+ * twice, no list may be empty that must not be. What passes is well-formed; what it means (which
+ * suite, which group) stays the library's business. It allocates nothing and knows nothing of
+ * wolfSSL. On the way it picks up what a server needs to know before it spends memory: the name
+ * that is asked for, the protocols and the versions offered.
  */
 #ifndef HALO_TLS_CLIENT_HELLO_H
 #define HALO_TLS_CLIENT_HELLO_H

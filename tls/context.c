@@ -104,8 +104,8 @@ static WOLFSSL_CTX *new_wolf(const struct halo_tls_options *options)
     return method == NULL ? NULL : wolfSSL_CTX_new(method);
 }
 
-/* Everything that a context must say, since builds with OPENSSL_COMPATIBLE_DEFAULTS start from SSL 3,
- * anonymous ciphers and no verification. */
+/* Everything that a context must say, since builds with OPENSSL_COMPATIBLE_DEFAULTS start from SSL
+ * 3, anonymous ciphers and no verification. */
 static int set_basics(struct halo_tls_context *context, const struct tls_report *report)
 {
     WOLFSSL_CTX *wolf = context->wolf;
@@ -118,7 +118,8 @@ static int set_basics(struct halo_tls_context *context, const struct tls_report 
     good = good && wolfSSL_CTX_SetMinRsaKey_Sz(wolf, TLS_RSA_BITS_MIN) == WOLFSSL_SUCCESS;
     good = good && wolfSSL_CTX_SetMinEccKey_Sz(wolf, TLS_ECC_BITS_MIN) == WOLFSSL_SUCCESS;
     if (server) {
-        /* No resumption: neither session ids nor tickets. The return values only say "wrong side". */
+        /* No resumption: neither session ids nor tickets. The return values only say "wrong
+         * side". */
         (void)wolfSSL_CTX_NoTicketTLSv12(wolf);
         (void)wolfSSL_CTX_no_ticket_TLSv13(wolf);
     }

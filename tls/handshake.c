@@ -1,10 +1,10 @@
 /*
  * From the first octet to TRANSPORT_OPEN.
  *
- * A server reads the ClientHello itself (hello_reader.h), checks it (client_hello.h), refuses what cannot come to
- * anything with an alert in the clear, and only then makes a WOLFSSL object, for the context that fits
- * the name asked for. So idle connections and port scanners cost next to nothing, and wolfSSL never parses
- * a ClientHello that is malformed.
+ * A server reads the ClientHello itself (hello_reader.h), checks it (client_hello.h), refuses what
+ * cannot come to anything with an alert in the clear, and only then makes a WOLFSSL object, for the
+ * context that fits the name asked for. So idle connections and port scanners cost next to nothing,
+ * and wolfSSL never parses a ClientHello that is malformed.
  */
 #include <stdio.h>
 
@@ -84,7 +84,8 @@ static void refuse_hello(struct tls_transport *tls, int status, int alert, const
     tls_fail(tls, status, HALO_ORIGIN_LIBRARY, alert < 0 ? 0 : alert, format, detail);
 }
 
-/* Remembers the name that the client asks for, in lower case (RFC 6066 section 3: not case-sensitive). */
+/* Remembers the name that the client asks for, in lower case (RFC 6066 section 3: not
+ * case-sensitive). */
 static bool keep_server_name(struct tls_transport *tls, halo_bytes name)
 {
     if (name.len == 0) {
@@ -119,7 +120,8 @@ static void choose_context(struct tls_transport *tls)
     }
 }
 
-/* Our preference decides (RFC 7301 section 3.2), not the client's order. NULL: nothing in common. */
+/* Our preference decides (RFC 7301 section 3.2), not the client's order. NULL: nothing in
+ * common. */
 static const char *choose_protocol(uint32_t allowed, const struct client_hello *hello)
 {
     if ((allowed & HALO_TLS_ALPN_H2) != 0 && client_hello_offers(hello, alpn_h2)) {
@@ -152,8 +154,8 @@ static void list_protocols(const struct client_hello *hello, char *out, size_t s
     }
 }
 
-/* wolfSSL asks for a group that the client does not have when there is none in common, so that the client
- * has to find out. */
+/* wolfSSL asks for a group that the client does not have when there is none in common, so that the
+ * client has to find out. */
 static bool group_fits(const halo_tls_context *context, const struct client_hello *hello)
 {
     for (int i = 0; i < context->num_groups; i++) {

@@ -1,7 +1,8 @@
 /*
- * Gathers the ClientHello from the records of a client's first flight, however they are cut, up to the last octet
- * of the message and not one further. The message is then handed to wolfSSL in one record of its own: records do not
- * count in the handshake's transcript (RFC 8446 section 4.4.1), so nobody can tell.
+ * Gathers the ClientHello from the records of a client's first flight, however they are cut, up to
+ * the last octet of the message and not one further. The message is then handed to wolfSSL in one
+ * record of its own: records do not count in the handshake's transcript (RFC 8446 section 4.4.1),
+ * so nobody can tell.
  *
  * The same is done for the second ClientHello, after a HelloRetryRequest.
  */
@@ -31,8 +32,8 @@ struct hello_reader {
     bool in_change_cipher_spec;
     bool seen_change_cipher_spec;
     bool in_alert;
-    /* HELLO_REFUSED: what to answer, an alert's number, or -1: nothing (the client does not speak TLS and
-     * would not understand it, or has sent an alert itself); and a sentence. */
+    /* HELLO_REFUSED: what to answer, an alert's number, or -1: nothing (the client does not speak
+     * TLS and would not understand it, or has sent an alert itself); and a sentence. */
     int alert;
     const char *why;
     int peer_alert; /* HELLO_ALERT: its number */

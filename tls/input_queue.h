@@ -1,6 +1,6 @@
 /*
- * The octets that were received and not yet read: a short queue of counted slices. Usually there is one, and it
- * is read at once; the queue grows when a connection is fed without being read.
+ * The octets that were received and not yet read: a short queue of counted slices. Usually there is
+ * one, and it is read at once; the queue grows when a connection is fed without being read.
  */
 #ifndef HALO_TLS_INPUT_QUEUE_H
 #define HALO_TLS_INPUT_QUEUE_H

@@ -67,8 +67,8 @@ const char *halo_tls_library(void)
 
 const char *halo_tls_library_holes(void)
 {
-    /* Holes of releases before the pinned one that a peer could reach through halo. Distributions may have closed
-     * some without changing the number. */
+    /* Holes of releases before the pinned one that a peer could reach through halo. Distributions
+     * may have closed some without changing the number. */
     if (wolfSSL_lib_version_hex() >= 0x05009002) {
         return "";
     }

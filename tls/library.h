@@ -1,4 +1,5 @@
-/* wolfSSL as a whole: started once a process, cleaned up once a thread, and what is known about it. */
+/* wolfSSL as a whole: started once a process, cleaned up once a thread, and what is known about
+ * it. */
 #ifndef HALO_TLS_LIBRARY_H
 #define HALO_TLS_LIBRARY_H
 

@@ -2,8 +2,8 @@
 #ifndef HALO_TLS_LIMITS_H
 #define HALO_TLS_LIMITS_H
 
-/* A ClientHello with its 4 octets of header. Those of browsers have 300 to 2000 octets, large key shares and
- * tickets included; with 16 KiB it still fits one record, in which it is handed on. */
+/* A ClientHello with its 4 octets of header. Those of browsers have 300 to 2000 octets, large key
+ * shares and tickets included; with 16 KiB it still fits one record, in which it is handed on. */
 enum { TLS_CLIENT_HELLO_MAX = 16 * 1024 };
 
 /* The first memory for a ClientHello, doubled as octets come in: a connection that sends little
@@ -20,8 +20,8 @@ enum { TLS_HANDSHAKE_OCTETS_MAX = 64 * 1024 };
  * Servers send up to four tickets at once; 32 in a row serve nobody but a flood. */
 enum { TLS_BARREN_RECORDS_MAX = 32 };
 
-/* Key updates that the peer asks us to answer, per minute. One is due after 2^24 records,
- * which takes longer than a minute at 100 Gbit/s; each costs us two key derivations and a record. */
+/* Key updates that the peer asks us to answer, per minute. One is due after 2^24 records, which
+ * takes longer than a minute at 100 Gbit/s; each costs us two key derivations and a record. */
 enum { TLS_KEY_UPDATES_MAX = 8 };
 #define TLS_KEY_UPDATES_NS UINT64_C(60000000000)
 
@@ -29,18 +29,19 @@ enum { TLS_KEY_UPDATES_MAX = 8 };
 enum { TLS_RECORD_MAX = 16 * 1024 };
 
 /* Small records while the congestion window is small: a receiver can use a record only when its
- * last octet is there, and 4 KiB are three segments. After 64 KiB the window has grown; after a pause of one second
- * the kernel shrinks it again. */
+ * last octet is there, and 4 KiB are three segments. After 64 KiB the window has grown; after a
+ * pause of one second the kernel shrinks it again. */
 enum { TLS_RECORD_SMALL = 4 * 1024 };
 enum { TLS_RECORD_WARM_UP = 64 * 1024 };
 #define TLS_RECORD_PAUSE_NS UINT64_C(1000000000)
 
-/* Records below this are copied into the output, above they are built in it: see record_output.h. */
+/* Records below this are copied into the output, above they are built in it: see
+ * record_output.h. */
 enum { TLS_IN_PLACE_MIN = 512 };
 
-/* wolfSSL changes its key by itself after 2^24.5 records of AES-GCM (RFC 8446 section 5.5), and then sends
- * a record of its own first, which would land on a record that is being built in place: so from 2^24 on
- * records are copied until that has happened. */
+/* wolfSSL changes its key by itself after 2^24.5 records of AES-GCM (RFC 8446 section 5.5), and
+ * then sends a record of its own first, which would land on a record that is being built in place:
+ * so from 2^24 on records are copied until that has happened. */
 enum { TLS_IN_PLACE_RECORDS_MAX = 1 << 24 };
 
 /* No more plaintext is put behind the last in a block when less room than this is left. */

@@ -1,4 +1,5 @@
-/* wolfSSL's callbacks: it reads from the input queue and writes into the output, and never waits. */
+/* wolfSSL's callbacks: it reads from the input queue and writes into the output, and never
+ * waits. */
 #ifndef HALO_TLS_RECORD_IO_H
 #define HALO_TLS_RECORD_IO_H
 

@@ -4,8 +4,8 @@
 #include "tls/limits.h"
 
 /* In place: what wolfSSL does was read in this release (BuildTls13Message, SendData, SendBuffered,
- * GrowOutputBuffer) and is what record_output.h says. With others all is copied, until they have been
- * read too; 5.7.2 asks for more room than a record needs. */
+ * GrowOutputBuffer) and is what record_output.h says. With others all is copied, until they have
+ * been read too; 5.7.2 asks for more room than a record needs. */
 #if HALO_TLS_PRIVATE_WOLFSSL && LIBWOLFSSL_VERSION_HEX == 0x05009002 &&                            \
     (WOLFSSL_GENERAL_ALIGNMENT == 0 || WOLFSSL_GENERAL_ALIGNMENT == 16)
 enum { IN_PLACE = 1 };
@@ -190,7 +190,9 @@ static bool encrypt(struct tls_transport *tls, const uint8_t *plain, size_t len)
 
     wolfssl_forget_errors();
     tls->writing = true;
+    tls_allocator_records_begin();
     n = wolfSSL_write(tls->ssl, plain, (int)len);
+    tls_allocator_records_end();
     tls->writing = false;
     if (n == (int)len) {
         return true;

@@ -1,14 +1,17 @@
 /*
- * Output: records in chunks, one behind the other without gaps, so that a chunk is one piece for the socket.
+ * Output: records in chunks, one behind the other without gaps, so that a chunk is one piece for
+ * the socket.
  *
- * A record of some size is built where it is sent from. Its plaintext is gathered into the last chunk, five octets
- * (a record header) behind the records that are there already; that place is lent to wolfSSL's allocator,
- * and wolfSSL, which asks for a buffer for the record, finds its plaintext in place, and encrypts
- * there. So a body is copied once on its way to the socket. Small records, handshake flights and alerts
- * are copied out of wolfSSL's own buffer; so is everything with -Dwolfssl=system, and TLS 1.2.
+ * A record of some size is built where it is sent from. Its plaintext is gathered into the last
+ * chunk, five octets (a record header) behind the records that are there already; that place is
+ * lent to wolfSSL's allocator, and wolfSSL, which asks for a buffer for the record, finds its
+ * plaintext in place, and encrypts there. So a body is copied once on its way to the socket. Small
+ * records, handshake flights and alerts are copied out of wolfSSL's own buffer; so is everything
+ * with -Dwolfssl=system, and TLS 1.2.
  *
- * What this relies on is checked at every record: the size wolfSSL asks for, and the address it hands to the
- * send callback. A record for which they are not as expected is copied, or fails the connection.
+ * What this relies on is checked at every record: the size wolfSSL asks for, and the address it
+ * hands to the send callback. A record for which they are not as expected is copied, or fails the
+ * connection.
  */
 #ifndef HALO_TLS_RECORD_OUTPUT_H
 #define HALO_TLS_RECORD_OUTPUT_H

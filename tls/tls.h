@@ -1,8 +1,8 @@
 /*
  * The internal door to TLS: how server and client get a transport (core/conn/transport.h).
  *
- * A transport belongs to one thread. It may be made for every accepted connection at once: the costly
- * part of its state comes into being only when a complete and valid ClientHello has arrived.
+ * A transport belongs to one thread. It may be made for every accepted connection at once: the
+ * costly part of its state comes into being only when a complete and valid ClientHello has arrived.
  */
 #ifndef HALO_TLS_TLS_H
 #define HALO_TLS_TLS_H
@@ -12,13 +12,14 @@
 #include "core/conn/transport.h"
 
 /* Makes a transport in the role of `context`, of which it takes a reference of its own.
- *   server_name  clients: the host of the URL, a name or an IP literal without brackets. Names are sent as SNI,
- *                and the certificate must be for them. Copied. Servers: NULL.
- *   now_ns       a clock that the caller keeps up to date (the loop's time in nanoseconds), for the size of
- *                records after a pause and for the rate of key updates. It must outlive the transport. NULL: time
- *                stands still.
- * A client's first flight is in output() at once. Returns NULL when memory is out, or when halo was built
- * without TLS (then no context exists either). What else goes wrong is told by the transport's state. */
+ *   server_name  clients: the host of the URL, a name or an IP literal without brackets. Names are
+ *                sent as SNI, and the certificate must be for them. Copied. Servers: NULL.
+ *   now_ns       a clock that the caller keeps up to date (the loop's time in nanoseconds), for
+ *                the size of records after a pause and for the rate of key updates. It must
+ *                outlive the transport. NULL: time stands still.
+ * A client's first flight is in output() at once. Returns NULL when memory is out, or when halo was
+ * built without TLS (then no context exists either). What else goes wrong is told by the
+ * transport's state. */
 struct transport *tls_transport_new(struct memory *memory, halo_tls_context *context,
                                     const char *server_name, const uint64_t *now_ns) HALO_MUST_USE;
 
@@ -47,8 +48,8 @@ struct tls_heap {
 };
 void tls_heap_read(struct tls_heap *heap);
 
-/* Tests: the n-th allocation of the TLS library from now on fails (1: the next), and all after it when
- * `forever`. 0: none. This thread only. */
+/* Tests: the n-th allocation of the TLS library from now on fails (1: the next), and all after it
+ * when `forever`. 0: none. This thread only. */
 void tls_heap_fail(size_t n, bool forever);
 
 #endif

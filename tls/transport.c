@@ -1,6 +1,7 @@
 /* The operations of core/conn/transport.h by wolfSSL. */
 #include "tls/transport.h"
 
+#include "tls/allocator.h"
 #include "tls/library.h"
 #include "tls/limits.h"
 #include "tls/record_io.h"
@@ -122,7 +123,9 @@ static void read_plaintext(struct tls_transport *tls, halo_slice *out)
     }
     start = block->used;
     wolfssl_forget_errors();
+    tls_allocator_records_begin();
     read_records(tls, block);
+    tls_allocator_records_end();
     if (block->used > start) {
         buffer_ref(&block->buffer);
         *out = slice_of(&block->buffer, block->data + start, block->used - start);

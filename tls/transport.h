@@ -68,7 +68,8 @@ struct tls_transport {
     uint64_t key_updates_since;
     struct plain_block *block; /* one reference is ours */
 
-    /* output: chunks, of which the first is sent from head_start on and the others from RECORD_START */
+    /* output: chunks, of which the first is sent from head_start on and the others from
+     * RECORD_START */
     struct chunk *head;
     struct chunk *tail;
     uint32_t head_start;
@@ -106,7 +107,8 @@ void tls_handshake_step(struct tls_transport *tls);
 
 /* ---- failure.c ---- */
 
-/* Ends the transport: TRANSPORT_FAILED, and the WOLFSSL object is freed. Not inside a callback of wolfSSL. */
+/* Ends the transport: TRANSPORT_FAILED, and the WOLFSSL object is freed. Not inside a callback of
+ * wolfSSL. */
 void tls_fail(struct tls_transport *tls, int status, enum halo_origin origin, int tls_code,
               const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The same for a code of wolfSSL's, which is put into words. */

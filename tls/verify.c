@@ -38,7 +38,8 @@ int tls_verify_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 
     HALO_ASSERT(tls != NULL);
     if (!good && tls->context->verify != HALO_TLS_VERIFY_NONE) {
-        /* With the OpenSSL layer this is a number of OpenSSL's; then wolfSSL_get_error() knows better. */
+        /* With the OpenSSL layer this is a number of OpenSSL's; then wolfSSL_get_error() knows
+         * better. */
         if (tls->verify_error == 0 && store->error < 0) {
             tls->verify_error = store->error;
         }
@@ -59,7 +60,8 @@ int tls_verify_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
     return 1;
 }
 
-/* Letters, digits, '-', '_' and '.', as in names that a resolver knows. Other scripts come as A-labels. */
+/* Letters, digits, '-', '_' and '.', as in names that a resolver knows. Other scripts come as
+ * A-labels. */
 static bool is_host_name(const char *host)
 {
     size_t len = strlen(host);
@@ -93,7 +95,8 @@ static int copy_name(struct tls_transport *tls, const char *host)
 {
     size_t len = strlen(host);
 
-    /* "example.com." is the same host, but no certificate says so (RFC 6066 section 3: no final dot). */
+    /* "example.com." is the same host, but no certificate says so (RFC 6066 section 3: no final
+     * dot). */
     if (len > 1 && host[len - 1] == '.') {
         len--;
     }

@@ -7,8 +7,8 @@
 /* wolfSSL's callback. */
 int tls_verify_certificate(int good, WOLFSSL_X509_STORE_CTX *store);
 
-/* Prepares a client's object for the host it connects to: SNI, and the check of the name. Returns 0, or a
- * status after tls_fail(). */
+/* Prepares a client's object for the host it connects to: SNI, and the check of the name. Returns
+ * 0, or a status after tls_fail(). */
 int tls_verify_prepare(struct tls_transport *tls, const char *host) HALO_MUST_USE;
 
 #endif

@@ -101,6 +101,7 @@ struct conn {
     bool broken;    /* the socket failed: nothing can be sent */
     bool shut_down; /* close_notify was queued */
     bool over_told; /* SESSION_CLOSED was dispatched */
+    bool hurried;   /* the end may not wait for the peer */
     struct io_receiver receiver;
     struct io_sender sender;
     struct loop_deferred flush;
@@ -135,6 +136,9 @@ void conn_start(struct conn *conn);
 void conn_set_session(struct conn *conn, struct halo_session *session);
 /* Ends the connection at once: no more octets in either direction but an alert. */
 void conn_abort(struct conn *conn, const struct halo_error *error);
+/* The owner wants the connection gone: once it is over, what is left to be said gets a moment, whether the
+ * peer reads it or not. */
+void conn_hurry(struct conn *conn);
 /* Ends a connection that is of no use, in on_open: what TLS has to say is said. */
 void conn_refuse(struct conn *conn, const struct halo_error *error);
 

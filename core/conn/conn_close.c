@@ -11,6 +11,8 @@ enum {
     /* After our end was sent: time and octets for the peer to read it and to send its own. */
     LINGER_MS = 2000,
     LINGER_OCTETS = 64 * 1024,
+    /* Flushing, and lingering, of a connection whose owner is in a hurry. */
+    HURRY_MS = 100,
 };
 
 void conn_drop_input(struct conn *conn, size_t len)
@@ -25,12 +27,23 @@ void conn_drop_input(struct conn *conn, size_t len)
     }
 }
 
+void conn_hurry(struct conn *conn)
+{
+    conn->hurried = true;
+    conn_wake(conn);
+}
+
+static uint64_t after_ms(const struct conn *conn, uint32_t ms)
+{
+    return loop_now_ns(conn->loop) + (uint64_t)ms * 1000000u;
+}
+
 void conn_begin_end(struct conn *conn, bool broken)
 {
     conn->broken |= broken || conn->phase == CONN_CONNECTING;
     if (conn->phase < CONN_FLUSHING) {
         conn->phase = CONN_FLUSHING;
-        conn->phase_deadline_ns = UINT64_MAX;
+        conn->phase_deadline_ns = conn->hurried ? after_ms(conn, HURRY_MS) : UINT64_MAX;
     }
     conn_wake(conn);
 }
@@ -87,7 +100,7 @@ static void begin_linger(struct conn *conn)
 {
     conn->phase = CONN_LINGERING;
     conn->linger_left = LINGER_OCTETS;
-    conn->phase_deadline_ns = loop_now_ns(conn->loop) + (uint64_t)LINGER_MS * 1000000u;
+    conn->phase_deadline_ns = after_ms(conn, conn->hurried ? HURRY_MS : LINGER_MS);
     if (io_shutdown(conn->loop, conn->fd, SHUT_WR) != 0) {
         conn->receive_ended = true; /* the peer is gone */
     }

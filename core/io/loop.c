@@ -1,6 +1,7 @@
 #include "core/io/loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -163,6 +164,10 @@ static void ring_failed(struct halo_loop *loop, int error)
 /* Gives the kernel's side back. Nothing may be in flight and no buffer out. */
 static void close_ring(struct halo_loop *loop)
 {
+    /* Threads whose call has ended the run may not have left it yet: a moment, and rarely that. */
+    while (__atomic_load_n(&loop->visitors, __ATOMIC_SEQ_CST) != 0) {
+        sched_yield();
+    }
     if (!loop->ring_ready) {
         return;
     }
@@ -272,8 +277,10 @@ void loop_wake(struct halo_loop *loop)
 
 void halo_loop_stop(halo_loop *loop)
 {
+    loop_enter_visitor(loop);
     __atomic_store_n(&loop->stop, 1, __ATOMIC_SEQ_CST);
     loop_wake(loop);
+    loop_leave_visitor(loop);
 }
 
 /* ---- one turn ---- */

@@ -107,6 +107,7 @@ struct halo_loop {
     struct loop_posted *mailbox; /* atomic; the newest first */
     uint32_t sleeping;           /* atomic; the loop waits, or is about to: wake it */
     uint32_t stop;               /* atomic */
+    uint32_t visitors; /* atomic; threads that are inside loop_post() or halo_loop_stop() */
     int wake_fd;
     struct io_op wake_op;
     uint64_t wake_count;
@@ -193,6 +194,17 @@ int loop_new_with_ring(struct halo_loop **out, const struct halo_loop_options *o
 /* One turn of at most timeout_ns (negative: until something happens). 0 or a negative errno that
  * ends the loop. */
 int loop_turn(struct halo_loop *loop, int64_t timeout_ns) HALO_MUST_USE;
+
+/* Around what another thread does with the loop: until it has left, the loop is not freed. */
+static inline void loop_enter_visitor(struct halo_loop *loop)
+{
+    __atomic_fetch_add(&loop->visitors, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void loop_leave_visitor(struct halo_loop *loop)
+{
+    __atomic_fetch_sub(&loop->visitors, 1, __ATOMIC_SEQ_CST);
+}
 
 /* Ends the wait of a sleeping loop. Any thread. */
 void loop_wake(struct halo_loop *loop);

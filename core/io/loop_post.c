@@ -16,14 +16,18 @@ struct posted_call {
 void loop_post(struct halo_loop *loop, struct loop_posted *posted,
                void (*call)(struct loop_posted *posted))
 {
-    struct loop_posted *head = __atomic_load_n(&loop->mailbox, __ATOMIC_RELAXED);
+    struct loop_posted *head;
 
+    /* What is posted may be the loop's last work: it must not be freed while we are still here. */
+    loop_enter_visitor(loop);
+    head = __atomic_load_n(&loop->mailbox, __ATOMIC_RELAXED);
     posted->call = call;
     do {
         posted->next = head;
     } while (!__atomic_compare_exchange_n(&loop->mailbox, &head, posted, true, __ATOMIC_SEQ_CST,
                                           __ATOMIC_RELAXED));
     loop_wake(loop);
+    loop_leave_visitor(loop);
 }
 
 void loop_open_mail(struct halo_loop *loop)

@@ -112,8 +112,7 @@ static void ring_attach(struct ring *ring)
 
 static void ring_detach(struct ring *ring)
 {
-    /* Left registered, io_uring_queue_exit() on another thread would take away that thread's
-     * registration. */
+    /* Registered, it would keep the ring alive in this thread when another one exits it. */
     (void)io_uring_unregister_ring_fd(&uring_of(ring)->uring);
 }
 

@@ -78,7 +78,7 @@ struct halo_tls_options {
      * certificate. */
     const char *private_key_file;
     halo_bytes private_key_pem;
-    /* For an encrypted key (PKCS#8 "ENCRYPTED PRIVATE KEY", or "Proc-Type: 4,ENCRYPTED"). */
+    /* For an encrypted key: PKCS#8 ("ENCRYPTED PRIVATE KEY") with AES, as OpenSSL 3 makes it. */
     const char *private_key_passphrase;
 
     /* Whom we trust: needed when certificates are verified. What is given here replaces the
@@ -132,7 +132,7 @@ HALO_API void halo_tls_options_init_sized(struct halo_tls_options *options, size
 /* Makes a context; reads the files, so it may block. Returns 0 and *context, or
  *   HALO_E_INVALID_ARGUMENT  the options contradict each other or name something unknown
  *   HALO_E_FILE              a file or directory cannot be read
- *   HALO_E_TLS_CERTIFICATE   a certificate or key is broken, encrypted, or they do not belong together
+ *   HALO_E_TLS_CERTIFICATE   a certificate or key is broken, locked, or they do not match
  *   HALO_E_NOMEM, HALO_E_TLS, HALO_E_NO_TLS (built without TLS)
  * On failure *context is NULL, and when `error` is not NULL a sentence for the user is written
  * there: it names the file and the cause, is cut to error_size - 1 octets and always terminated. On

@@ -73,11 +73,9 @@ def register(suite):
     @suite.case("GET")
     def get(fixture, transport):
         equal(fixture.get(transport, fixture.small).stdout, pattern(SMALL), "body")
-        head, _, body = fixture.get(transport, fixture.small, "-i").stdout.partition(b"\n\n")
-        if not body:
-            head, _, body = fixture.get(transport, fixture.small, "-i").stdout.partition(b"\r\n\r\n")
-        contains(head.decode(), "200", "head")
-        equal(body, pattern(SMALL), "body behind the head")
+        head, _, rest = fixture.get(transport, fixture.small, "-i").stdout.partition(b"\n\n")
+        contains(head.decode().splitlines()[0], "200", "first line")
+        equal(rest[:SMALL], pattern(SMALL), "body behind the head")  # trailers may follow
 
     @suite.case("HEAD")
     def head(fixture, transport):

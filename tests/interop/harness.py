@@ -270,7 +270,8 @@ class Env:
                           f"{(expired.stderr or b'')[-2000:]!r}") from None
         if status is not None and done.returncode != status:
             raise Failure(f"{args[0]} ended with {done.returncode}, want {status}: "
-                          f"{done.stderr[-600:].decode(errors='replace')}")
+                          f"{done.stderr[-600:].decode(errors='replace')} "
+                          f"{done.stdout[-300:]!r}")
         return done
 
     def run_to(self, file, args, timeout=60):

@@ -86,6 +86,8 @@ function onStream(stream, headers) {
   peak = Math.max(peak, open);
   stream.on('close', () => { open--; });
   stream.on('error', () => {}); // clients that vanish are what some cases are about
+  if (headers.expect === '100-continue')
+    stream.additionalHeaders({ ':status': 100 });
   const [, name, number] = /^(\/[a-z-]*)(?:\/(\d+))?/.exec(headers[':path']) ?? [];
   const route = routes[name];
   if (route === undefined) {

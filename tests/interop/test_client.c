@@ -14,6 +14,7 @@
  *     --field NAME=VALUE another field; repeatable
  *     --cancel-after N   cancel each request when N octets have come, and make one last whole one
  *     --text             print bodies
+ *     --trace            a line on stderr for each frame
  *     --report           "received" when the first octets of a body have come
  *
  * Prints what comes ("information", "status", "trailer", "body SHA LENGTH", for the first few requests) and last "N
@@ -50,6 +51,7 @@ struct plan {
     bool has_body;
     bool text;
     bool report;
+    bool trace;
     halo_header fields[FIELDS_MAX];
     size_t field_count;
 };
@@ -282,6 +284,12 @@ static void start_transfer(struct peer *peer)
     }
 }
 
+static void trace(halo_session *session, int sent, const char *line, void *user_data)
+{
+    (void)user_data;
+    fprintf(stderr, "%p %s %s\n", (void *)session, sent ? "->" : "<-", line);
+}
+
 static void client_closed(halo_client *client, const struct halo_error *error, void *user_data)
 {
     struct peer *peer = user_data;
@@ -301,6 +309,9 @@ static void connect_peer(halo_loop *loop, struct peer *peer, halo_tls_context *t
     options.url = plan.url;
     options.tls = tls;
     options.on_close = client_closed;
+    if (plan.trace) {
+        options.session.on_frame = trace;
+    }
     options.user_data = peer;
     check("connect", halo_client_connect(&peer->client, loop, &options));
     do {
@@ -347,7 +358,7 @@ static bool read_switch(const char *name)
     } switches[] = {
         { "--sequence", &plan.sequence }, { "--trailers", &plan.trailers },
         { "--expect", &plan.expect },     { "--text", &plan.text },
-        { "--report", &plan.report },
+        { "--report", &plan.report },     { "--trace", &plan.trace },
     };
 
     for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {

@@ -310,15 +310,15 @@ static bool play_read(struct scripted_ring *self, struct fake_request *request)
     struct pollfd waiting = { .fd = wanted->fd, .events = POLLIN };
     ssize_t len;
 
+    if (wanted->opcode == RING_READ && happens(self, self->options.faults.again)) {
+        complete(self, request, -EAGAIN, 0);
+        return true;
+    }
     if (poll(&waiting, 1, 0) != 1) {
         return false;
     }
     if (wanted->opcode == RING_POLL_IN) {
         complete(self, request, POLLIN, 0);
-        return true;
-    }
-    if (happens(self, self->options.faults.again)) {
-        complete(self, request, -EAGAIN, 0);
         return true;
     }
     if (wanted->offset == RING_NO_OFFSET) {

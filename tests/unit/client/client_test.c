@@ -323,12 +323,12 @@ static void test_client_deadlines(void **state)
 
     (void)state;
     world_init(&world, "127.0.0.1", NULL);
-    world.options.session.preface_timeout_ms = 100;
-    world.options.session.settings_ack_timeout_ms = 100;
-    world.options.session.idle_timeout_ms = 100;
+    world.options.session.preface_timeout_ms = 500;
+    world.options.session.settings_ack_timeout_ms = 500;
+    world.options.session.idle_timeout_ms = 500;
     world_connect(&world);
     world_request(&world, &exchange, "GET", "/", HALO_END_STREAM);
-    usleep(250 * 1000);
+    usleep(700 * 1000);
     world_run(&world);
     assert_int_equal(exchange.status, 200);
     assert_int_equal(world.error, 0);

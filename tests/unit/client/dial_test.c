@@ -77,7 +77,7 @@ static void test_dial_second_alive(void **state)
     dead_address(dead, "127.0.0.1");
     texts[1] = deaf.address;
     /* No waiting: the next attempt starts when one has failed. */
-    assert_in_range(dial(&outcome, texts, 2), 0, DIAL_HEAD_START_MS / 2);
+    assert_in_range(dial(&outcome, texts, 2), 0, DIAL_HEAD_START_MS - 1);
     assert_true(outcome.fd >= 0);
     assert_string_equal(outcome.peer, deaf.address);
     deaf_fini(&deaf);
@@ -97,7 +97,7 @@ static void test_dial_second_faster(void **state)
     texts[0] = hanging.address;
     texts[1] = alive.address;
     ms = dial(&outcome, texts, 2);
-    assert_in_range(ms, DIAL_HEAD_START_MS, 2 * DIAL_HEAD_START_MS);
+    assert_in_range(ms, DIAL_HEAD_START_MS, 20 * DIAL_HEAD_START_MS);
     assert_string_equal(outcome.peer, alive.address);
     deaf_fini(&hanging);
     deaf_fini(&alive);

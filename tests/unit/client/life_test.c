@@ -158,7 +158,7 @@ static void *be_rude(void *ctx)
         abort();
     }
     if (rude->reset) {
-        usleep(50 * 1000); /* a reset throws away what was not read yet */
+        usleep(300 * 1000); /* a reset throws away what was not read yet */
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     } else {
         shutdown(fd, SHUT_WR);

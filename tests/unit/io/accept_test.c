@@ -20,6 +20,7 @@ struct listener {
     bool stop_in_callback;
     bool drain;
     bool pause_in_callback;
+    bool resume_in_callback;
 };
 
 static void on_accepted(struct io_acceptor *acceptor, int fd)
@@ -33,6 +34,9 @@ static void on_accepted(struct io_acceptor *acceptor, int fd)
     }
     if (listener->pause_in_callback) {
         io_acceptor_pause(acceptor);
+    }
+    if (listener->resume_in_callback) {
+        io_acceptor_resume(acceptor);
     }
     if (listener->num_accepted == listener->stop_at) {
         halo_loop_stop(listener->loop);
@@ -138,6 +142,8 @@ static void test_accept_single_shot(void **state)
     fixture_run_turns(loop, 1);
     loop->ring->capabilities.accept_multishot = false;
     listener_open(&listener, loop);
+    listener.pause_in_callback = true;
+    listener.resume_in_callback = true;
     io_acceptor_start(&listener.acceptor);
     for (int i = 0; i < 10; i++) {
         clients[i] = client_connect(&listener);
@@ -217,8 +223,10 @@ static void test_accept_stop_without_drain_resets(void **state)
     (void)state;
     listener_open(&listener, loop);
     assert_true(io_acceptor_stop(&listener.acceptor, false)); /* never started */
+    fixture_run_turns(loop, 1);
     io_acceptor_start(&listener.acceptor);
-    listener.stop_in_callback = true;
+    fixture_run_turns(loop, 2);
+    listener.stop_in_callback = true; /* more are accepted already when the first is handed out */
     for (int i = 0; i < 5; i++) {
         clients[i] = client_connect(&listener);
     }

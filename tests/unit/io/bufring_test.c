@@ -173,6 +173,50 @@ static void test_receive_old_group_lives_while_a_slice_of_it_does(void **state)
     halo_loop_free(loop);
 }
 
+/* Who is still armed on an old group and finds it empty moves over; the set need not grow for that. */
+static void test_receive_old_group_empty_is_no_reason_to_grow(void **state)
+{
+    enum { LATE = 3 };
+    struct halo_loop *loop = fixture_loop(2, 64);
+    struct reader hoarder;
+    struct reader other;
+    struct reader late[LATE];
+    uint32_t total = 0;
+
+    (void)state;
+    reader_open(&hoarder, loop);
+    reader_open(&other, loop);
+    hoarder.hold = true;
+    io_receiver_start(&hoarder.receiver);
+    for (int i = 0; i < LATE; i++) {
+        reader_open(&late[i], loop);
+        late[i].total = &total;
+        late[i].total_wanted = LATE * 10;
+        io_receiver_start(&late[i].receiver);
+    }
+    fixture_run_turns(loop, 2); /* all are armed on the first group */
+    peer_write(&hoarder, 0, 2 * 4096);
+    hoarder.stop_at = 2 * 4096;
+    fixture_run(loop);
+    io_receiver_start(&other.receiver);
+    peer_write(&other, 0, 10);
+    other.stop_at = 10;
+    fixture_run(loop);
+    assert_int_equal(loop->bufring.current->count, 4);
+    for (int i = 0; i < LATE; i++) {
+        peer_write(&late[i], 0, 10);
+    }
+    fixture_run(loop);
+    assert_int_equal(total, LATE * 10);
+    assert_int_equal(loop->bufring.current->count, 4);
+    reader_close(&hoarder);
+    reader_close(&other);
+    for (int i = 0; i < LATE; i++) {
+        reader_close(&late[i]);
+    }
+    halo_loop_free(loop);
+}
+
 static void test_receive_copy_out(void **state)
 {
     struct halo_loop *loop = fixture_loop(2, 2);
@@ -312,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_receive_starved_may_pause_and_stop),
         cmocka_unit_test(test_receive_ring_doubles_and_old_groups_go),
         cmocka_unit_test(test_receive_old_group_lives_while_a_slice_of_it_does),
+        cmocka_unit_test(test_receive_old_group_empty_is_no_reason_to_grow),
         cmocka_unit_test(test_receive_copy_out),
         cmocka_unit_test(test_receive_without_memory),
         cmocka_unit_test(test_receive_from_1000_sockets),

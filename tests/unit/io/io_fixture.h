@@ -47,6 +47,7 @@ static inline void fixture_too_long(halo_timer *timer, void *ctx)
 static inline void fixture_run(struct halo_loop *loop)
 {
     halo_timer *watchdog;
+    uint64_t begin_ns = loop->ring->ops->clock_ns(loop->ring);
     int status;
 
     loop_ref(loop);
@@ -57,6 +58,8 @@ static inline void fixture_run(struct halo_loop *loop)
     }
     halo_timer_stop(watchdog);
     loop_unref(loop);
+    /* Nor may the watchdog have woken a loop that had something to do. */
+    assert_true(loop_now_ns(loop) - begin_ns < UINT64_C(9900000000));
 }
 
 /* Makes a run end at the end of a turn, after `turns` more turns. For "nothing must happen

@@ -530,6 +530,40 @@ static void test_loop_objects_without_memory(void **state)
     halo_loop_free(loop);
 }
 
+/* A handle that comes to life while the others are being closed. */
+static void second_abort(struct loop_handle *handle)
+{
+    (void)handle;
+    note("2");
+}
+
+static struct loop_handle second_handle;
+
+static void on_read_make_handle(struct io_read *read, int result)
+{
+    on_read(read, result);
+    loop_handle_add(read->loop, &second_handle, second_abort);
+}
+
+static void test_loop_free_aborts_handles_that_come_late(void **state)
+{
+    struct halo_loop *loop = fixture_loop(8, 8);
+    struct open_handle open = { .loop = loop };
+    char octet;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    loop_handle_add(loop, &open.handle, handle_abort);
+    io_read_init(&open.read, loop, on_read_make_handle);
+    io_read_start(&open.read, fds[0], &octet, 1, IO_READ_NO_OFFSET);
+    fixture_run_turns(loop, 1);
+    halo_loop_free(loop);
+    assert_string_equal(trace, "hc2");
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void test_loop_free_before_it_ever_ran(void **state)
 {
     struct halo_loop *loop = fixture_loop(8, 8);
@@ -560,6 +594,7 @@ int main(void)
         cmocka_unit_test_setup(test_loop_free_aborts_handles_and_waits_for_their_operations, start),
         cmocka_unit_test_setup(test_loop_free_before_it_ever_ran, start),
         cmocka_unit_test_setup(test_loop_free_does_not_call_timers, start),
+        cmocka_unit_test_setup(test_loop_free_aborts_handles_that_come_late, start),
         cmocka_unit_test_setup(test_loop_free_frees_what_modules_keep_on_it, start),
         cmocka_unit_test_setup(test_loop_that_cannot_be_freed_is_left_behind, start),
         cmocka_unit_test_setup(test_loop_objects_without_memory, start),

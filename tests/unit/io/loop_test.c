@@ -270,12 +270,19 @@ struct deferring {
     int again;
 };
 
+static void note_post(void *ctx)
+{
+    note(ctx);
+}
+
 static void deferred_call(struct loop_deferred *deferred)
 {
     struct deferring *self = HALO_CONTAINER(deferred, struct deferring, deferred);
+    static char next_turn[] = "+";
 
     note(self->name);
     if (self->other != NULL) {
+        assert_int_equal(halo_loop_post(self->loop, note_post, next_turn), 0);
         loop_defer(self->loop, &self->other->deferred);
     }
     if (self->again-- > 0) {
@@ -312,7 +319,7 @@ static void test_loop_defer_is_called_once_after_the_batch(void **state)
     assert_int_equal(halo_loop_post(loop, defer_three_times, &a), 0);
     assert_int_equal(halo_loop_run(loop), 0);
     /* B was deferred by A, in the same turn. */
-    assert_string_equal(trace, "ppAB");
+    assert_string_equal(trace, "ppAB+");
     halo_loop_free(loop);
 }
 

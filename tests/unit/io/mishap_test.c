@@ -68,12 +68,12 @@ static void test_mishap_read_that_must_poll(void **state)
     assert_int_equal(reading.calls, 1);
     assert_int_equal(reading.result, 5);
 
-    /* Called off between the attempts. */
+    /* Called off while it waits for octets, which takes no attempts. */
     scripted_set_faults(loop->ring, &(struct scripted_faults){ .again = 1000 });
-    assert_int_equal(write(fds[1], "hello", 5), 5);
     reading_start(&reading, loop, fds[0]);
     fixture_run_turns(loop, 6);
     assert_int_equal(reading.calls, 0);
+    assert_true(reading.read.polling);
     io_read_cancel(&reading.read);
     assert_int_equal(halo_loop_run(loop), 0);
     assert_int_equal(reading.result, -ECANCELED);
@@ -97,6 +97,7 @@ static void test_mishap_no_room_and_no_memory_in_the_kernel(void **state)
     reading_start(&readings[2], loop, fds[0]);
     io_read_cancel(&readings[0].read); /* takes the last place */
     io_read_cancel(&readings[1].read); /* has to be asked again */
+    io_read_cancel(&readings[1].read); /* is asked for already */
     reading_start(&readings[3], loop, fds[0]);
     assert_ptr_equal(loop->cancels, &readings[1].read.op);
     assert_int_equal(readings[3].read.op.state, IO_OP_FAILED);
@@ -149,6 +150,80 @@ static void test_mishap_cancel_that_is_not_needed_any_more(void **state)
     halo_loop_free(loop);
 }
 
+/* More sends of several pieces than there is room for their iovecs, while nothing can be submitted. */
+struct sending {
+    struct io_sender sender;
+    int fd;
+    int peer;
+    int calls;
+    int result;
+    uint8_t octets[30];
+};
+
+static struct sending sendings[LOOP_SEND_SLOTS + 1];
+
+static void on_sent(struct io_sender *sender, int result)
+{
+    struct sending *sending = HALO_CONTAINER(sender, struct sending, sender);
+
+    sending->calls++;
+    sending->result = result;
+}
+
+static void send_everything(void *ctx)
+{
+    struct halo_loop *loop = ctx;
+
+    scripted_set_faults(loop->ring, &(struct scripted_faults){ .submit_error = 1000 });
+    for (uint32_t i = 0; i <= LOOP_SEND_SLOTS; i++) {
+        struct sending *sending = &sendings[i];
+        struct iovec pieces[3];
+
+        for (int k = 0; k < 3; k++) {
+            pieces[k] = (struct iovec){ .iov_base = sending->octets + 10 * k, .iov_len = 10 };
+        }
+        io_sender_send(&sending->sender, pieces, 3);
+    }
+}
+
+static void send_without_room(bool vectorized)
+{
+    struct halo_loop *loop = scripted_loop((struct scripted_options){
+        .seed = 1, .entries = 256, .capabilities = { .send_vectorized = vectorized } });
+
+    for (uint32_t i = 0; i <= LOOP_SEND_SLOTS; i++) {
+        struct sending *sending = &sendings[i];
+
+        *sending = (struct sending){ 0 };
+        scripted_pair(loop->ring, &sending->fd, &sending->peer);
+        io_fd_opened(loop, sending->fd);
+        io_sender_init(&sending->sender, loop, sending->fd, on_sent);
+        fixture_fill(sending->octets, sizeof(sending->octets), i * 30);
+    }
+    assert_int_equal(halo_loop_post(loop, send_everything, loop), 0);
+    fixture_run_turns(loop, 5);
+    for (uint32_t i = 0; i <= LOOP_SEND_SLOTS; i++) {
+        struct sending *sending = &sendings[i];
+        uint8_t octets[40];
+
+        assert_int_equal(sending->calls, 1);
+        assert_int_equal(sending->result, i == LOOP_SEND_SLOTS ? -ENOMEM : 30);
+        assert_int_equal(scripted_read(loop->ring, sending->peer, octets, sizeof(octets)),
+                         i == LOOP_SEND_SLOTS ? 0 : 30);
+        fixture_check(octets, i == LOOP_SEND_SLOTS ? 0 : 30, i * 30);
+        io_close_now(loop, sending->fd);
+        scripted_close(loop->ring, sending->peer, false);
+    }
+    halo_loop_free(loop);
+}
+
+static void test_mishap_no_room_for_pieces(void **state)
+{
+    (void)state;
+    send_without_room(true);
+    send_without_room(false);
+}
+
 struct connecting {
     struct io_connector connector;
     struct halo_loop *loop;
@@ -195,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_mishap_read_that_must_poll),
         cmocka_unit_test(test_mishap_no_room_and_no_memory_in_the_kernel),
         cmocka_unit_test(test_mishap_cancel_that_is_not_needed_any_more),
+        cmocka_unit_test(test_mishap_no_room_for_pieces),
         cmocka_unit_test(test_mishap_connect_refused_and_timed_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

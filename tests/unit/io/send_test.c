@@ -63,8 +63,9 @@ static void start_sending(void *ctx)
     send_next(ctx);
 }
 
-static void writer_open(struct writer *writer, struct halo_loop *loop, uint32_t len,
-                        uint32_t one_send, uint32_t pieces)
+/* The octets are those of the pattern from `from` on. */
+static void writer_open_from(struct writer *writer, struct halo_loop *loop, uint32_t from,
+                             uint32_t len, uint32_t one_send, uint32_t pieces)
 {
     const int small = 4096;
     int fds[2];
@@ -77,9 +78,15 @@ static void writer_open(struct writer *writer, struct halo_loop *loop, uint32_t 
     writer->peer = fds[1];
     setsockopt(writer->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
     writer->octets = malloc(len);
-    fixture_fill(writer->octets, len, 0);
+    fixture_fill(writer->octets, len, from);
     io_sender_init(&writer->sender, loop, writer->fd, on_sent);
     assert_int_equal(halo_loop_post(loop, start_sending, writer), 0);
+}
+
+static void writer_open(struct writer *writer, struct halo_loop *loop, uint32_t len,
+                        uint32_t one_send, uint32_t pieces)
+{
+    writer_open_from(writer, loop, 0, len, one_send, pieces);
 }
 
 static void writer_close(struct writer *writer)
@@ -173,7 +180,7 @@ static void test_send_more_at_once_than_the_loop_has_room_for(void **state)
 
     (void)state;
     for (int i = 0; i < WRITERS; i++) {
-        writer_open(&writers[i], loop, 60, 60, 5);
+        writer_open_from(&writers[i], loop, (uint32_t)i * 60, 60, 60, 5);
         writers[i].stop_when_done = i == WRITERS - 1;
     }
     fixture_run(loop);
@@ -182,7 +189,7 @@ static void test_send_more_at_once_than_the_loop_has_room_for(void **state)
             fixture_run_turns(loop, 1);
         }
         assert_int_equal(read(writers[i].peer, octets, sizeof(octets)), 60);
-        fixture_check((uint8_t *)octets, 60, 0);
+        fixture_check((uint8_t *)octets, 60, (uint32_t)i * 60);
         writer_close(&writers[i]);
     }
     halo_loop_free(loop);

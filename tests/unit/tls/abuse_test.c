@@ -349,7 +349,8 @@ static void key_update_flood_ends(void **state)
     pair_free(&pair);
 }
 
-/* Records without data. They are key updates, one a minute, so that only their number in a row counts. */
+/* Records without data. They are key updates, one a minute, so that only their number in a row
+ * counts. */
 static void send_barren_records(struct pair *pair, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -380,7 +381,8 @@ static void barren_record_flood_ends(void **state)
     pair_free(&pair);
 }
 
-/* What is queued is worked off before the end of input is told, also when it was never read before. */
+/* What is queued is worked off before the end of input is told, also when it was never read
+ * before. */
 static void many_feeds_before_a_read(void **state)
 {
     struct pair pair;

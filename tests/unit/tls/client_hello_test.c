@@ -1,5 +1,5 @@
-/* The parser of ClientHellos: what clients send is understood, what is malformed is refused with the
- * right alert. */
+/* The parser of ClientHellos: what clients send is understood, what is malformed is refused with
+ * the right alert. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The reader that gathers a ClientHello from records: in all pieces, up to its last octet, and nothing
- * that is none. */
+/* The reader that gathers a ClientHello from records: in all pieces, up to its last octet, and
+ * nothing that is none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

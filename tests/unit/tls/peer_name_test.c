@@ -38,7 +38,8 @@ static void put_in_front(struct der_text *text, const void *data, size_t len)
     text->len += len;
 }
 
-/* A certificate with one name of this kind behind `padding` others, as far as names are concerned. */
+/* A certificate with one name of this kind behind `padding` others, as far as names are
+ * concerned. */
 static void build(struct der_text *text, uint8_t tag, const void *name, size_t len, size_t padding)
 {
     static const uint8_t alternative_names[] = { 6, 3, 0x55, 0x1d, 0x11, 1, 1, 0xff };

@@ -1,6 +1,6 @@
 /*
- * What the TLS tests share: certificates made by the openssl command in a directory of their own, contexts
- * from them, and a client transport against a server transport in memory.
+ * What the TLS tests share: certificates made by the openssl command in a directory of their own,
+ * contexts from them, and a client transport against a server transport in memory.
  */
 #ifndef HALO_TESTS_TLS_SUPPORT_H
 #define HALO_TESTS_TLS_SUPPORT_H
@@ -25,13 +25,20 @@
 int certificates_make(void **state);
 int certificates_remove(void **state);
 
-/* The path of a file in the directory: "ca.pem", "server.pem", "server.key", ...; valid until eight more calls.
- *   ca               a CA (P-256)                    other-ca     another CA
- *   server           for localhost, halo.test, *.wild.test, single, 127.0.0.1 and ::1
- *   rsa              the same, RSA 2048              weak         RSA 1024
- *   expired, future  the same, out of date           self         self-signed
- *   client           for client authentication       other        for elsewhere.test, signed by ca
- *   chain            signed by an intermediate CA; chain.pem holds both */
+/* The path of a file in the directory ("ca.pem", "server.key"); valid until eight more calls.
+ *
+ *   ca, other-ca      authorities (P-256)
+ *   server            for localhost, halo.test, *.wild.test, single, 127.0.0.1 and ::1 (P-256)
+ *   rsa, weak         the same with RSA 2048 and RSA 1024
+ *   ed25519           the same with Ed25519
+ *   expired, future   the same, out of date
+ *   self              the same, self-signed
+ *   client            the same, but for client authentication
+ *   other             for elsewhere.test and 192.0.2.1
+ *   leaf, chain       signed by an intermediate authority, which chain.pem holds as well
+ *   locked, locked128, old         encrypted keys (passphrase "sesame"), the last in an old form
+ *   both, parameters, pkcs1        other forms of server.key and rsa.key
+ */
 const char *certificate_path(const char *name);
 /* Runs a shell command in the directory; the test fails when it does. */
 void certificates_run(const char *command);
@@ -66,8 +73,8 @@ struct pair {
     uint64_t now_ns;
     struct end client;
     struct end server;
-    /* How octets are handed over: at most `cut` at a time (0: all at once). Every feed gets a copy of its own, of
-     * exactly that size, so that a sanitizer sees what is read beyond it. */
+    /* How octets are handed over: at most `cut` at a time (0: all at once). Every feed gets a copy
+     * of its own, of exactly that size, so that a sanitizer sees what is read beyond it. */
     size_t cut;
 };
 
