@@ -55,19 +55,22 @@ size_t hpack_table_room_most(uint32_t size_max, bool has_index)
     return slots_octets(slots_most(size_max), has_index) + arena_most(size_max);
 }
 
-static struct layout plan_layout(size_t memory_size, uint32_t size_max, bool has_index)
+static struct layout plan_layout(const struct hpack_table *table, size_t memory_size)
 {
-    struct layout layout;
-    layout.slots = slots_most(size_max);
-    if (memory_size < hpack_table_room_most(size_max, has_index)) {
+    struct layout layout = { .slots = slots_most(table->size_max) };
+    if (memory_size < hpack_table_room_most(table->size_max, table->has_index)) {
         /* Usual entries have about as many octets of their own as of overhead. */
-        while (layout.slots > 1 && slots_octets(layout.slots, has_index) > memory_size / 4 * 3) {
+        size_t slots_share = memory_size / 4 * 3;
+        if (memory_size - slots_share < table->stored) {
+            slots_share = memory_size - table->stored;
+        }
+        while (layout.slots > 1 && slots_octets(layout.slots, table->has_index) > slots_share) {
             layout.slots /= 2;
         }
     }
-    layout.index_octets = has_index ? hpack_index_octets(layout.slots) : 0;
-    size_t before = slots_octets(layout.slots, has_index);
-    HPACK_ASSERT(memory_size >= before);
+    layout.index_octets = table->has_index ? hpack_index_octets(layout.slots) : 0;
+    size_t before = slots_octets(layout.slots, table->has_index);
+    HPACK_ASSERT(memory_size >= before + table->stored && layout.slots >= table->count);
     layout.arena_octets = memory_size - before;
     return layout;
 }
@@ -277,9 +280,8 @@ static void copy_entries(const struct hpack_table *from, struct hpack_table *to)
 
 void *hpack_table_move(struct hpack_table *table, void *memory, size_t size)
 {
-    struct layout layout = plan_layout(size, table->size_max, table->has_index);
-    HPACK_ASSERT(layout.slots >= table->count);
-
+    HPACK_ASSERT(size >= table->stored);
+    struct layout layout = plan_layout(table, size);
     struct hpack_table moved = *table;
     moved.entries = memory;
     moved.mask = (uint32_t)(layout.slots - 1);

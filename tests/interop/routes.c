@@ -15,6 +15,7 @@
  *   /reset/CODE       RST_STREAM instead of an answer
  *   /headers          the request fields as text
  *   /close            answers, and ends the session gracefully
+ *   /quit             answers, and ends the server gracefully
  *   /stats            what the server has counted
  *
  * Any request with "expect: 100-continue" gets a 100 first.
@@ -63,6 +64,12 @@ static atomic_uint streams_peak;
 static atomic_uint streams_total;
 static atomic_uint streams_failed;
 static bool report_ends;
+static halo_server *routes_server;
+
+void routes_set_server(halo_server *server)
+{
+    routes_server = server;
+}
 
 void routes_report_ends(bool report)
 {
@@ -522,6 +529,9 @@ static void route(struct exchange *exchange, const char *path, halo_header_list 
     } else if (strcmp(path, "/close") == 0) {
         answer_text(stream, 200, "closing\n");
         halo_session_close(halo_stream_session(stream));
+    } else if (strcmp(path, "/quit") == 0) {
+        answer_text(stream, 200, "quitting\n");
+        halo_server_close(routes_server);
     } else if (strcmp(path, "/") == 0) {
         answer_text(stream, 200, "halo test server\n");
     } else {

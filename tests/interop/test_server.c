@@ -199,8 +199,8 @@ static void block_signals(void)
 int main(int argc, char **argv)
 {
     struct settings settings = { 0 };
-    halo_server *server;
-    halo_loop *loop;
+    halo_server *server = NULL;
+    halo_loop *loop = NULL;
     pthread_t thread;
     int status = 0;
 
@@ -215,6 +215,7 @@ int main(int argc, char **argv)
         halo_server_new(&server, loop, &settings.server) != 0) {
         die("start", "out of memory");
     }
+    routes_set_server(server);
     listen_all(server, &settings);
     if (halo_server_start(server) != 0) {
         die("start", halo_server_error(server));

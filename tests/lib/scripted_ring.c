@@ -778,6 +778,11 @@ bool scripted_ended(struct ring *ring, int peer)
     return socket_of(self_of(ring), peer)->in_end;
 }
 
+void scripted_pass_ns(struct ring *ring, uint64_t ns)
+{
+    self_of(ring)->now_ns += ns;
+}
+
 void scripted_set_faults(struct ring *ring, const struct scripted_faults *faults)
 {
     self_of(ring)->options.faults = *faults;

@@ -66,6 +66,8 @@ void scripted_close(struct ring *ring, int peer, bool reset);
 /* Has the other side of the peer sent its end, or broken off? What was sent before may still be
  * read. */
 bool scripted_ended(struct ring *ring, int peer);
+/* Time that passes while a callback works. */
+void scripted_pass_ns(struct ring *ring, uint64_t ns);
 /* From now on. */
 void scripted_set_faults(struct ring *ring, const struct scripted_faults *faults);
 /* Drops an operation from the ring; the test has completed it by itself. */

@@ -173,9 +173,10 @@ def check_lists(report, root):
         if f"'{header.name}'" not in public:
             report.fail(f"{header.relative_to(root)} is not in include/halo/meson.build")
     for file in source_files(root, {".c"}):
-        # Named by the directory's own list, by a parent's, or by a script beside it.
+        # Named by the directory's own list, by a parent's or a sister's, or by a script beside it.
         lists = [*file.parent.glob("*.build"), *file.parent.glob("*/meson.build"), *file.parent.glob("*.sh"),
-                 *file.parent.glob("*.py"), *file.parent.parent.glob("meson.build")]
+                 *file.parent.glob("*.py"), *file.parent.parent.glob("meson.build"),
+                 *file.parent.parent.glob("*/meson.build")]
         if not any(file.name in listed.read_text() for listed in lists):
             report.fail(f"{file.relative_to(root)} is in no meson.build")
 

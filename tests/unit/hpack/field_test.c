@@ -192,7 +192,7 @@ static void test_octets_helpers(void **state)
     (void)state;
     struct test_random random = { 4 };
     for (size_t len = 0; len <= 150; len++) {
-        uint8_t source[150];
+        uint8_t source[150] = { 0 };
         for (size_t i = 0; i < len; i++) {
             source[i] = (uint8_t)test_random_next(&random);
         }

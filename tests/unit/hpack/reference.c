@@ -232,8 +232,8 @@ static bool decode_literal(struct reference *reference, struct input *in,
 {
     uint8_t first = in->data[in->at];
     bool is_inserted = (first & 0xc0) == 0x40;
-    struct test_octets name;
-    struct test_octets value;
+    struct test_octets name = { 0 };
+    struct test_octets value = { 0 };
     uint64_t index;
     if (!take_integer(in, is_inserted ? 6 : 4, &index)) {
         return false;
@@ -268,8 +268,8 @@ bool reference_decode(struct reference *reference, struct test_octets block,
     unsigned updates = 0;
     while (in.at < in.len) {
         uint8_t first = in.data[in.at];
-        struct test_octets name;
-        struct test_octets value;
+        struct test_octets name = { 0 };
+        struct test_octets value = { 0 };
         uint64_t number;
         if ((first & 0x80) != 0) {
             if (!take_integer(&in, 7, &number) || !lookup(reference, number, &name, &value)) {
@@ -363,8 +363,8 @@ static uint64_t choose_index(const struct reference *reference, struct test_rand
     uint64_t chosen = 0;
     uint32_t num_found = 0;
     for (uint64_t index = 1; index < 62 + reference->table.count; index++) {
-        struct test_octets name;
-        struct test_octets value;
+        struct test_octets name = { 0 };
+        struct test_octets value = { 0 };
         assert_true(lookup(reference, index, &name, &value));
         if (is_same(name, field->name) && (!with_value || is_same(value, field->value)) &&
             test_random_below(random, ++num_found) == 0) {

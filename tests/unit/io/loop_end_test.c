@@ -171,6 +171,41 @@ static void test_loop_post_wakes_a_sleeping_loop(void **state)
     halo_loop_free(ping.loop);
 }
 
+/* What is posted may be the loop's last work: it is freed while the poster is hardly out of the
+ * call. */
+static void last_work(void *ctx)
+{
+    loop_unref(ctx);
+}
+
+static void *run_and_free(void *ctx)
+{
+    struct halo_loop *loop = ctx;
+    int status = halo_loop_run(loop);
+
+    halo_loop_free(loop);
+    return status == 0 ? ctx : NULL;
+}
+
+static void test_loop_freed_behind_the_last_post(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        struct halo_loop *loop = fixture_loop(8, 8);
+        pthread_t thread;
+        void *result;
+
+        loop_ref(loop);
+        assert_int_equal(pthread_create(&thread, NULL, run_and_free, loop), 0);
+        if (i % 2 == 0) {
+            sched_yield();
+        }
+        assert_int_equal(halo_loop_post(loop, last_work, loop), 0);
+        pthread_join(thread, &result);
+        assert_non_null(result);
+    }
+}
+
 static void post_again(void *ctx)
 {
     struct halo_loop *loop = ctx;
@@ -586,6 +621,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_loop_posts_of_many_threads_keep_their_order, start),
         cmocka_unit_test_setup(test_loop_post_wakes_a_sleeping_loop, start),
+        cmocka_unit_test_setup(test_loop_freed_behind_the_last_post, start),
         cmocka_unit_test_setup(test_loop_posted_calls_keep_it_running, start),
         cmocka_unit_test_setup(test_loop_free_makes_waiting_calls, start),
         cmocka_unit_test_setup(test_loop_idle_may_be_run_and_freed_by_another_thread, start),

@@ -224,6 +224,35 @@ static void test_mishap_no_room_for_pieces(void **state)
     send_without_room(false);
 }
 
+/* A turn that takes long does not make the next timer late by as much. */
+static void work_4_ms(void *ctx)
+{
+    struct halo_loop *loop = ctx;
+
+    scripted_pass_ns(loop->ring, 4000000);
+}
+
+static void note_call(halo_timer *timer, void *ctx)
+{
+    (void)timer;
+    *(bool *)ctx = true;
+}
+
+static void test_mishap_long_turn_and_near_timer(void **state)
+{
+    struct halo_loop *loop = scripted_loop((struct scripted_options){ .seed = 1 });
+    uint64_t begin = loop_now_ns(loop);
+    bool called = false;
+
+    (void)state;
+    assert_int_equal(halo_timer_start(NULL, loop, 6, 0, note_call, &called), 0);
+    assert_int_equal(halo_loop_post(loop, work_4_ms, loop), 0);
+    assert_int_equal(halo_loop_run(loop), 0);
+    assert_true(called);
+    assert_in_range(loop_now_ns(loop) - begin, 6000000, 6500000);
+    halo_loop_free(loop);
+}
+
 struct connecting {
     struct io_connector connector;
     struct halo_loop *loop;
@@ -271,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_mishap_no_room_and_no_memory_in_the_kernel),
         cmocka_unit_test(test_mishap_cancel_that_is_not_needed_any_more),
         cmocka_unit_test(test_mishap_no_room_for_pieces),
+        cmocka_unit_test(test_mishap_long_turn_and_near_timer),
         cmocka_unit_test(test_mishap_connect_refused_and_timed_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
