@@ -140,19 +140,27 @@ static uint8_t *encode_index(uint8_t *out, uint32_t index)
 
 /* ---- policy ------------------------------------------------------------------------------ */
 
+/* The high bit of each 16-bit lane that is 0: exact for the lowest such one, which is enough. */
+static inline uint64_t zero_lanes(uint64_t lanes)
+{
+    const uint64_t ones = UINT64_C(0x0001000100010001);
+    return (lanes - ones) & ~lanes & ones << 15;
+}
+
 /* Has this field been sent as a literal lately? From now on it has. */
 static bool was_seen(struct hpack_encoder *encoder, uint32_t hash)
 {
-    const uint64_t ones = UINT64_C(0x0001000100010001);
     uint64_t *set = &encoder->seen[hash % HPACK_SEEN_SETS];
     uint64_t tag = hash >> 16 | 1; /* never 0, which is an empty place */
-    uint64_t differences = *set ^ tag * ones;
-    /* Not 0 if one of the four is 0: exact for the lowest such one, which is enough. */
-    if (((differences - ones) & ~differences & ones << 15) != 0) {
+    if (zero_lanes(*set ^ tag * UINT64_C(0x0001000100010001)) != 0) {
         return true;
     }
+    uint64_t empty = zero_lanes(*set);
     encoder->seen_random = (uint8_t)(encoder->seen_random * 5 + 113);
     unsigned shift = 16u * (encoder->seen_random >> 6);
+    if (empty != 0) {
+        shift = (unsigned)__builtin_ctzll(empty) - 15;
+    }
     *set = (*set & ~(UINT64_C(0xffff) << shift)) | tag << shift;
     return false;
 }

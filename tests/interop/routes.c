@@ -140,7 +140,7 @@ static halo_header field(const char *name, const char *value)
 static void answer(halo_stream *stream, int status, const char *text, size_t len)
 {
     char length[24];
-    halo_header fields[] = { field("content-type", "text/plain"), field("content-length", length) };
+    halo_header fields[] = { field("content-type", "text/plain"), field("content-length", "") };
     const halo_headers headers = { .fields = fields, .count = 2 };
 
     snprintf(length, sizeof(length), "%zu", len);
