@@ -426,6 +426,7 @@ int halo_loop_run(halo_loop *loop)
     int error = 0;
 
     if (loop->running || loop->closing) {
+        snprintf(loop->error, sizeof(loop->error), "The loop runs already, or is being freed.");
         return HALO_E_WRONG_STATE;
     }
     loop->error[0] = '\0';

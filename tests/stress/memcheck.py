@@ -33,10 +33,11 @@ class Fixture:
 
 def unit_tests(build):
     """The programs that use neither threads nor a loop."""
-    threaded = ("unit_io_", "unit_client", "unit_server")
+    # What the kernel reads from a file by io_uring, too, valgrind takes for never written.
+    left_out = ("unit_io_", "unit_client", "unit_server", "unit_file", "unit_loop")
     for directory in ("unit", "session"):
         for path in sorted((build / "tests" / directory).glob(f"{directory}_*")):
-            if path.is_file() and not path.name.startswith(threaded):
+            if path.is_file() and not path.name.startswith(left_out):
                 yield path
 
 
