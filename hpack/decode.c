@@ -10,8 +10,6 @@
 #include "hpack/huffman.h"
 
 enum {
-    /* Dynamic entries whose index is one octet long. */
-    DYNAMIC_SHORT = (1 << HPACK_INDEXED_BITS) - 1 - HPACK_DYNAMIC_FIRST,
     FIRST_DYNAMIC_OCTET = HPACK_INDEXED + HPACK_DYNAMIC_FIRST,
 };
 
@@ -86,7 +84,7 @@ static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *deco
     /* From here on an octet is not the whole index of a dynamic entry (or it must be copied). */
     uint32_t beyond = FIRST_DYNAMIC_OCTET;
     if (HPACK_LIKELY(!decoder->is_pinned)) {
-        beyond += min_u32(table->count, DYNAMIC_SHORT);
+        beyond += min_u32(table->count, HPACK_SHORT_AGES);
     }
     uint32_t newest = table->inserted - 1 + FIRST_DYNAMIC_OCTET;
     uint32_t mask = table->mask;
@@ -149,8 +147,8 @@ static inline bool decode_string(const struct hpack_list *list, uint8_t **scratc
                                  struct short_string *string, bool *is_plain)
 {
     struct hpack_huffman_note note;
-    int64_t len = hpack_huffman_decode_text(*scratch, list->string_max, string->octets,
-                                            string->len, &note);
+    int64_t len =
+        hpack_huffman_decode_text(*scratch, list->string_max, string->octets, string->len, &note);
     if (HPACK_UNLIKELY(len < 0)) {
         return false;
     }
@@ -221,8 +219,7 @@ static inline bool take_value(const struct hpack_list *list, uint8_t **scratch,
     halo_bytes value = { (const char *)string->octets, string->len };
     field->value = value.data;
     field->value_len = string->len;
-    field->flags |=
-        is_plain ? hpack_value_space(value.data, value.len) : hpack_value_flags(value);
+    field->flags |= is_plain ? hpack_value_space(value.data, value.len) : hpack_value_flags(value);
     return true;
 }
 
@@ -254,9 +251,8 @@ static inline const char *insert_field(struct hpack_decoder *decoder, struct hpa
 {
     bool is_name_stored = field->token == HALO_NAME_UNKNOWN;
     uint64_t octets = (uint64_t)field->name_len + field->value_len;
-    struct hpack_entry *entry =
-        hpack_table_append(&decoder->table, octets + HPACK_ENTRY_OVERHEAD,
-                           is_name_stored ? octets : field->value_len);
+    struct hpack_entry *entry = hpack_table_append(&decoder->table, octets + HPACK_ENTRY_OVERHEAD,
+                                                   is_name_stored ? octets : field->value_len);
     if (HPACK_UNLIKELY(entry == NULL)) {
         return insert_slowly(decoder, list, scratch, *field);
     }

@@ -82,10 +82,8 @@ static void save_fields_of(struct hpack_list *list, const struct hpack_entry *en
     size_t size = (uintptr_t)entry->value + entry->value_len - start;
     for (uint32_t i = 0; i < list->count; i++) {
         halo_header *field = &list->fields[i];
-        field->name.data =
-            save_if_within(list, field->name.data, field->name.len, start, size);
-        field->value.data =
-            save_if_within(list, field->value.data, field->value.len, start, size);
+        field->name.data = save_if_within(list, field->name.data, field->name.len, start, size);
+        field->value.data = save_if_within(list, field->value.data, field->value.len, start, size);
     }
 }
 
@@ -98,10 +96,8 @@ static void pin_fields(struct hpack_decoder *decoder, struct hpack_list *list)
     decoder->is_pinned = true;
     for (uint32_t i = 0; i < list->count; i++) {
         halo_header *field = &list->fields[i];
-        field->name.data =
-            hpack_decode_save(decoder, list, field->name.data, field->name.len);
-        field->value.data =
-            hpack_decode_save(decoder, list, field->value.data, field->value.len);
+        field->name.data = hpack_decode_save(decoder, list, field->name.data, field->name.len);
+        field->value.data = hpack_decode_save(decoder, list, field->value.data, field->value.len);
     }
 }
 
@@ -313,8 +309,8 @@ static void fill_string(char *to, const struct hpack_string *string)
         return;
     }
     bool is_too_long;
-    int64_t len = hpack_huffman_decode((uint8_t *)to, string->len, string->coded,
-                                       string->coded_len, &is_too_long);
+    int64_t len = hpack_huffman_decode((uint8_t *)to, string->len, string->coded, string->coded_len,
+                                       &is_too_long);
     HPACK_ASSERT(len == string->len);
 }
 

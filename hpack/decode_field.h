@@ -6,27 +6,7 @@
 
 #include "hpack/field.h"
 #include "hpack/hpack.h"
-
-/* First octets (RFC 7541 section 6). */
-enum {
-    HPACK_INDEXED = 0x80,
-    HPACK_INDEXED_BITS = 7,
-    HPACK_INCREMENTAL = 0x40,
-    HPACK_INCREMENTAL_BITS = 6,
-    HPACK_SIZE_UPDATE = 0x20,
-    HPACK_SIZE_UPDATE_BITS = 5,
-    HPACK_NEVER_INDEXED = 0x10,
-    HPACK_NOT_INDEXED = 0x00,
-    HPACK_LITERAL_BITS = 4,
-    HPACK_HUFFMAN = 0x80,
-    HPACK_STRING_BITS = 7,
-};
-
-/* Not a size update, which is the one thing that is no field. */
-static inline bool hpack_is_field(uint8_t first)
-{
-    return (first & 0xe0) != HPACK_SIZE_UPDATE;
-}
+#include "hpack/representation.h"
 
 /* A decoded string; or, if it is too long for the scratch area, a measured one. */
 struct hpack_string {

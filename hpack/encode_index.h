@@ -20,8 +20,8 @@
 
 enum {
     HPACK_AGE_NONE = UINT32_MAX >> 1, /* not found; no table has so many entries */
-    HPACK_INDEX_KNOWN = 32,       /* places for known names, before those for others */
-    HPACK_INDEX_UNKNOWN_MIN = 16, /* places for others, at least */
+    HPACK_INDEX_KNOWN = 32,           /* places for known names, before those for others */
+    HPACK_INDEX_UNKNOWN_MIN = 16,     /* places for others, at least */
     HPACK_INDEX_STEPS = 16,
 };
 
@@ -74,15 +74,14 @@ static inline bool hpack_index_is_name(const struct hpack_entry *entry, uint32_t
                                        halo_bytes name)
 {
     return entry->token == token &&
-           (token != 0 || (entry->name_len == name.len &&
-                           hpack_octets_equal(entry->name, name.data, name.len)));
+           (token != 0 ||
+            (entry->name_len == name.len && hpack_octets_equal(entry->name, name.data, name.len)));
 }
 
-static inline __attribute__((always_inline)) bool
-hpack_index_is_value(const struct hpack_entry *entry, halo_bytes value)
+static inline __attribute__((always_inline)) bool hpack_index_is_value(
+    const struct hpack_entry *entry, halo_bytes value)
 {
-    return entry->value_len == value.len &&
-           hpack_octets_equal(entry->value, value.data, value.len);
+    return entry->value_len == value.len && hpack_octets_equal(entry->value, value.data, value.len);
 }
 
 /* The age of an entry with this name and value, or HPACK_AGE_NONE; `number` is at the head of the

@@ -35,7 +35,7 @@ static const uint32_t name_octets[8] = {
     0x03ff6cfa, /* ! # $ % & ' * + - . 0-9 */
     0xc0000000, /* ^ _ */
     0x57ffffff, /* ` a-z | ~ */
-    0, 0, 0, 0,
+    0,          0, 0, 0,
 };
 
 static bool is_name_octet(uint8_t octet)
@@ -59,8 +59,8 @@ static inline bool is_plain_word(uint64_t word)
 static bool is_plain_name(const char *data, size_t len)
 {
     if (len < 8) {
-        return len >= 4 && is_plain_word((uint64_t)hpack_load32(data) << 32 |
-                                         hpack_load32(data + len - 4));
+        return len >= 4 &&
+               is_plain_word((uint64_t)hpack_load32(data) << 32 | hpack_load32(data + len - 4));
     }
     for (size_t at = 0; at + 8 < len; at += 8) {
         if (!is_plain_word(hpack_load64(data + at))) {
@@ -108,8 +108,8 @@ static inline bool is_bad_block(const char *data)
     __m128i octets = _mm_loadu_si128((const __m128i *)(const void *)data);
     __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(octets, _mm_set1_epi8(0x1f)), octets);
     __m128i tab = _mm_cmpeq_epi8(octets, _mm_set1_epi8(0x09));
-    __m128i bad = _mm_or_si128(_mm_andnot_si128(tab, low),
-                               _mm_cmpeq_epi8(octets, _mm_set1_epi8(0x7f)));
+    __m128i bad =
+        _mm_or_si128(_mm_andnot_si128(tab, low), _mm_cmpeq_epi8(octets, _mm_set1_epi8(0x7f)));
     return _mm_movemask_epi8(bad) != 0;
 }
 #else

@@ -10,9 +10,9 @@
 
 /* What the encoder does with a field of this name that is in neither table. */
 enum hpack_policy {
-    HPACK_POLICY_FIRST = 0,  /* a place in the table at first sight: the value repeats */
-    HPACK_POLICY_SECOND = 1, /* a place at second sight: the value may repeat */
-    HPACK_POLICY_COOKIE = 2, /* as FIRST; never indexed when short (RFC 7541 section 7.1.3) */
+    HPACK_POLICY_FIRST = 0,      /* a place in the table at first sight: the value repeats */
+    HPACK_POLICY_SECOND = 1,     /* a place at second sight: the value may repeat */
+    HPACK_POLICY_COOKIE = 2,     /* as FIRST; never indexed when short (RFC 7541 section 7.1.3) */
     HPACK_POLICY_SET_COOKIE = 3, /* as SECOND; never indexed when short */
     HPACK_POLICY_NEVER = 4,      /* a secret: never indexed */
 };
@@ -65,8 +65,8 @@ static inline const struct hpack_name *hpack_name_candidate(uint32_t key)
     return &hpack_names[hpack_name_lookup[key >> (32 - HPACK_LOOKUP_BITS)]];
 }
 
-static inline __attribute__((always_inline)) bool
-hpack_is_name(const struct hpack_name *known, const char *name, size_t len)
+static inline __attribute__((always_inline)) bool hpack_is_name(const struct hpack_name *known,
+                                                                const char *name, size_t len)
 {
     return known->len == len && hpack_octets_equal(known->text, name, len);
 }

@@ -47,8 +47,9 @@ enum {
 
 /* ---- fields ------------------------------------------------------------------------------ */
 
-uint16_t hpack_name_flags(halo_bytes name);   /* 0 or HPACK_FIELD_BAD_NAME */
-uint16_t hpack_value_flags(halo_bytes value); /* of HPACK_FIELD_BAD_VALUE, HPACK_FIELD_VALUE_SPACE */
+uint16_t hpack_name_flags(halo_bytes name); /* 0 or HPACK_FIELD_BAD_NAME */
+uint16_t hpack_value_flags(
+    halo_bytes value); /* of HPACK_FIELD_BAD_VALUE, HPACK_FIELD_VALUE_SPACE */
 /* The hash that halo_header.hash holds; never 0. Long values are sampled: equal hashes do not
  * make equal fields. */
 uint32_t hpack_field_hash(halo_bytes name, halo_bytes value);
@@ -79,8 +80,8 @@ int64_t hpack_huffman_decoded_len(const uint8_t *in, size_t len);
  * Soft limits drop fields, but go on decoding, so that the table stays in step with the peer's. */
 struct hpack_list {
     halo_header *fields;
-    uint32_t fields_cap;  /* fields kept; later ones are counted and dropped */
-    uint32_t size_max;    /* soft limit of the list size (RFC 9113 6.5.2); later fields are dropped */
+    uint32_t fields_cap; /* fields kept; later ones are counted and dropped */
+    uint32_t size_max; /* soft limit of the list size (RFC 9113 6.5.2); later fields are dropped */
     uint32_t fields_hard; /* beyond: HPACK_OVER_LIMIT */
     uint32_t size_hard;   /* beyond: HPACK_OVER_LIMIT */
     uint32_t string_max;  /* a field with a longer name or value is dropped (not kept out of the

@@ -203,7 +203,7 @@ static inline uint64_t load_tail(const uint8_t *end, size_t num, size_t len)
     }
     uint64_t bits = *(end - num);
     if (num > 1) {
-        bits = bits << 8 * (num - 1) | (uint64_t)*(end - 2) << 8 | *(end - 1);
+        bits = bits << 8 * (num - 1) | (uint64_t) * (end - 2) << 8 | *(end - 1);
     }
     return ~bits << unused;
 }
@@ -346,8 +346,9 @@ static inline uint8_t *put_octets(struct run run, struct run *pending, uint8_t *
 }
 
 /* NULL when the output passes `limit`, which is looked at every eight symbols. */
-static inline __attribute__((always_inline)) uint8_t *
-encode_until(uint8_t *out, const uint8_t *limit, const uint8_t *in, size_t len)
+static inline __attribute__((always_inline)) uint8_t *encode_until(uint8_t *out,
+                                                                   const uint8_t *limit,
+                                                                   const uint8_t *in, size_t len)
 {
     struct run pending = { 0, 0 };
     for (; len >= SYMBOLS_PER_STORE; len -= SYMBOLS_PER_STORE) {

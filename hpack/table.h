@@ -43,14 +43,14 @@ struct hpack_table {
     uint16_t *index;
     char *arena;
     size_t arena_size;
-    size_t head;       /* where the next octets go */
-    size_t head_end;   /* where the free octets that begin there end */
-    uint32_t stored;   /* octets in the arena that belong to entries */
-    uint32_t mask;     /* slots - 1; so UINT32_MAX when there are none */
-    uint32_t inserted; /* insertions so far; the newest entry is number inserted - 1 */
-    uint32_t count;    /* entries */
-    uint32_t size;     /* RFC 7541 section 4.1 */
-    uint32_t size_max; /* RFC 7541 section 4.2: the size in force */
+    size_t head;           /* where the next octets go */
+    size_t head_end;       /* where the free octets that begin there end */
+    uint32_t stored;       /* octets in the arena that belong to entries */
+    uint32_t mask;         /* slots - 1; so UINT32_MAX when there are none */
+    uint32_t inserted;     /* insertions so far; the newest entry is number inserted - 1 */
+    uint32_t count;        /* entries */
+    uint32_t size;         /* RFC 7541 section 4.1 */
+    uint32_t size_max;     /* RFC 7541 section 4.2: the size in force */
     uint32_t unknown_mask; /* places for names in the index that are not known ones - 1 */
     bool has_index;
 };

@@ -14,6 +14,7 @@ import tempfile
 LISTS = ["browser-request", "api-request", "browser-response", "api-response"]
 JOBS = [
     ("decode-same", LISTS, 0.25),
+    ("decode-own", LISTS, 0.25),
     ("encode-same", LISTS, 0.30),
     ("encode-prepared", LISTS, 0.30),
     ("decode-changed", LISTS, 0.40),

@@ -122,9 +122,10 @@ static void expect_responses(const char *const blocks[3])
                                   FIELD("date", DATE_1), FIELD("location", LOCATION) };
     const halo_header second[] = { FIELD(":status", "307"), FIELD("cache-control", "private"),
                                    FIELD("date", DATE_1), FIELD("location", LOCATION) };
-    const halo_header third[] = { FIELD(":status", "200"),        FIELD("cache-control", "private"),
-                                  FIELD("date", DATE_2),          FIELD("location", LOCATION),
-                                  FIELD("content-encoding", "gzip"), FIELD("set-cookie", COOKIE) };
+    const halo_header third[] = {
+        FIELD(":status", "200"),     FIELD("cache-control", "private"), FIELD("date", DATE_2),
+        FIELD("location", LOCATION), FIELD("content-encoding", "gzip"), FIELD("set-cookie", COOKIE)
+    };
     struct fixture fixture = fixture_new();
     struct hpack_table *table = &fixture.decoder.table;
     hpack_decoder_set_max(&fixture.decoder, 256);
@@ -135,8 +136,8 @@ static void expect_responses(const char *const blocks[3])
     test_table_expect(table, 222, ":status: 307", "location: " LOCATION, "date: " DATE_1,
                       "cache-control: private", NULL);
     expect_fields(&fixture, blocks[2], third, 6);
-    test_table_expect(table, 215, "set-cookie: " COOKIE, "content-encoding: gzip",
-                      "date: " DATE_2, NULL);
+    test_table_expect(table, 215, "set-cookie: " COOKIE, "content-encoding: gzip", "date: " DATE_2,
+                      NULL);
     fixture_free(&fixture);
 }
 
@@ -269,11 +270,11 @@ static void test_decode_broken(void **state)
     expect_broken("0001 61 82 ffff");
     expect_broken("1001 61 83 1fffff");
     /* Size updates. */
-    expect_broken("82 20");             /* behind a field */
-    expect_broken("20 20 20");          /* three */
-    expect_broken("3fe21f");            /* 4097 */
-    expect_broken("3fffffffff0f");      /* 2^32 + ... */
-    expect_broken("3f808080808000");    /* too long */
+    expect_broken("82 20");          /* behind a field */
+    expect_broken("20 20 20");       /* three */
+    expect_broken("3fe21f");         /* 4097 */
+    expect_broken("3fffffffff0f");   /* 2^32 + ... */
+    expect_broken("3f808080808000"); /* too long */
     expect_broken("4001 61 01 62 3fe11f");
 }
 
@@ -318,8 +319,8 @@ static void test_decode_does_not_wait(void **state)
         struct test_octets block = test_octets_hex(cases[i].hex);
         size_t consumed;
         hpack_decode_begin(&fixture.decoder, &fixture.list->list);
-        assert_int_equal(hpack_decode(&fixture.decoder, &fixture.list->list, block.data,
-                                      block.len, false, &consumed),
+        assert_int_equal(hpack_decode(&fixture.decoder, &fixture.list->list, block.data, block.len,
+                                      false, &consumed),
                          cases[i].result);
         assert_int_equal(consumed, 0);
         test_octets_free(&block);
@@ -563,8 +564,8 @@ static void test_decode_update_is_due(void **state)
         enum hpack_result result;
     } cases[] = {
         { { 100, 100, 100 }, "82", HPACK_BROKEN },
-        { { 100, 100, 100 }, "3f45 82", HPACK_OK },      /* 100 */
-        { { 100, 100, 100 }, "3f46 82", HPACK_BROKEN },  /* 101 */
+        { { 100, 100, 100 }, "3f45 82", HPACK_OK },     /* 100 */
+        { { 100, 100, 100 }, "3f46 82", HPACK_BROKEN }, /* 101 */
         { { 100, 100, 100 }, "20 82", HPACK_OK },
         { { 100, 100, 100 }, "20 3f45 82", HPACK_OK },
         { { 100, 100, 100 }, "20 3f46 82", HPACK_BROKEN },
@@ -761,9 +762,9 @@ static void test_decode_flags(void **state)
         uint16_t flags;
     } cases[] = {
         { "40 01 61 01 62", 0 },
-        { "40 01 41 01 62", HPACK_FIELD_BAD_NAME },                          /* A: b */
-        { "40 00 01 62", HPACK_FIELD_BAD_NAME },                             /* : b */
-        { "40 83 85 ff ff 01 62", 0xffff },                                  /* broken */
+        { "40 01 41 01 62", HPACK_FIELD_BAD_NAME }, /* A: b */
+        { "40 00 01 62", HPACK_FIELD_BAD_NAME },    /* : b */
+        { "40 83 85 ff ff 01 62", 0xffff },         /* broken */
         { "40 01 61 00", 0 },
         { "40 01 61 02 20 62", HPACK_FIELD_VALUE_SPACE },
         { "40 01 61 02 62 09", HPACK_FIELD_VALUE_SPACE },

@@ -96,12 +96,9 @@ static void test_encode_repeated_response(void **state)
 {
     (void)state;
     const halo_header fields[] = {
-        FIELD(":status", "200"),
-        FIELD("content-type", "text/plain"),
-        FIELD("content-length", "13"),
-        FIELD("last-modified", "Mon, 03 Oct 2022 10:00:00 GMT"),
-        FIELD("etag", "\"633ab2a0-d\""),
-        FIELD("date", "Tue, 04 Oct 2022 11:00:00 GMT"),
+        FIELD(":status", "200"),         FIELD("content-type", "text/plain"),
+        FIELD("content-length", "13"),   FIELD("last-modified", "Mon, 03 Oct 2022 10:00:00 GMT"),
+        FIELD("etag", "\"633ab2a0-d\""), FIELD("date", "Tue, 04 Oct 2022 11:00:00 GMT"),
     };
     struct fixture fixture = fixture_new();
     encode(&fixture, fields, 6, NULL);
@@ -120,7 +117,8 @@ static void test_encode_repeated_response(void **state)
         memcpy(varied, fields, sizeof(varied));
         varied[2].value = (halo_bytes){ length, (size_t)snprintf(length, 8, "%u", list * 37) };
         varied[3].value = (halo_bytes){ modified, (size_t)snprintf(modified, 32, "Mon, %u", list) };
-        varied[4].value = (halo_bytes){ etag, (size_t)snprintf(etag, 24, "\"%x-d\"", list * 77777) };
+        varied[4].value =
+            (halo_bytes){ etag, (size_t)snprintf(etag, 24, "\"%x-d\"", list * 77777) };
         fixture = fixture_new();
         size_t len = 0;
         for (int i = 0; i < 12; i++) {
@@ -500,8 +498,7 @@ static size_t encode_prepared(struct fixture *fixture, const halo_header *fields
         test_table_grow(&fixture->encoder.table);
     }
     uint8_t *out = malloc(hpack_encode_bound(fields, count));
-    uint8_t *end =
-        hpack_encode_prepared(&fixture->encoder, out, true, fields, count, identity);
+    uint8_t *end = hpack_encode_prepared(&fixture->encoder, out, true, fields, count, identity);
     struct test_octets block = test_octets_copy(out, (size_t)(end - out));
     check_block(fixture, block, fields, count);
     size_t len = block.len;
@@ -582,9 +579,10 @@ static void test_encode_block_in_parts(void **state)
 {
     (void)state;
     struct fixture fixture = fixture_new();
-    halo_header fields[] = { FIELD(":status", "200"), FIELD("server", "halo"),
-                             FIELD("content-type", "text/plain"), FIELD("date", "today"),
-                             FIELD("x-a", "b"), FIELD("content-length", "7") };
+    halo_header fields[] = {
+        FIELD(":status", "200"), FIELD("server", "halo"), FIELD("content-type", "text/plain"),
+        FIELD("date", "today"),  FIELD("x-a", "b"),       FIELD("content-length", "7")
+    };
     prepare(fields + 1, 2);
     size_t len = 0;
     for (int i = 0; i < 5; i++) {
@@ -609,10 +607,19 @@ static void test_encode_wrong_guesses(void **state)
     struct fixture fixture = fixture_new();
     struct test_random random = { 8 };
     static const halo_header pool[] = {
-        FIELD("server", "halo"), FIELD("server", "hala"), FIELD("server", "hal"),
-        FIELD("x-serve", "halo"), FIELD("x-server", "halo"), FIELD("x-servet", "halo"),
-        FIELD(":status", "200"), FIELD(":status", "201"), FIELD("via", "halo"),
-        FIELD("accept-ranges", "bytes"), FIELD("", ""), FIELD("a", ""), FIELD("accept", ""),
+        FIELD("server", "halo"),
+        FIELD("server", "hala"),
+        FIELD("server", "hal"),
+        FIELD("x-serve", "halo"),
+        FIELD("x-server", "halo"),
+        FIELD("x-servet", "halo"),
+        FIELD(":status", "200"),
+        FIELD(":status", "201"),
+        FIELD("via", "halo"),
+        FIELD("accept-ranges", "bytes"),
+        FIELD("", ""),
+        FIELD("a", ""),
+        FIELD("accept", ""),
     };
     for (int round = 0; round < 5000; round++) {
         halo_header fields[HPACK_GUESSES + 4];

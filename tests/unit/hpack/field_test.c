@@ -13,10 +13,9 @@ static halo_bytes bytes_of(struct test_octets octets)
 static void test_names_are_found(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        NULL,
+    static const char *const texts[] = { NULL,
 #define NAME_TEXT(name, text) text,
-        HALO_NAME_TABLE(NAME_TEXT)
+                                         HALO_NAME_TABLE(NAME_TEXT)
 #undef NAME_TEXT
     };
     for (uint16_t token = 1; token < HALO_NAME_COUNT; token++) {
@@ -146,8 +145,7 @@ static void test_value_flags(void **state)
                                            : (uint8_t)(0x80 | test_random_below(&random, 128));
             }
             struct test_octets octets = test_octets_copy(filler, len);
-            assert_int_equal(hpack_value_flags(bytes_of(octets)),
-                             flags_of_value(bytes_of(octets)));
+            assert_int_equal(hpack_value_flags(bytes_of(octets)), flags_of_value(bytes_of(octets)));
             for (size_t i = 0; i < len; i++) {
                 uint8_t before = octets.data[i];
                 for (unsigned octet = 0; octet < 256; octet++) {

@@ -17,8 +17,7 @@ static void put_bits(struct bits *bits, uint32_t code, uint32_t count)
         if (bits->count % 8 == 0) {
             bits->octets[bits->count / 8] = 0;
         }
-        bits->octets[bits->count / 8] |=
-            (uint8_t)((code >> count & 1) << (7 - bits->count % 8));
+        bits->octets[bits->count / 8] |= (uint8_t)((code >> count & 1) << (7 - bits->count % 8));
         bits->count++;
     }
 }
@@ -52,8 +51,8 @@ static void compare_decoders(const uint8_t *in, size_t len)
     if (count > 0) {
         uint8_t *out = malloc((size_t)count);
         bool is_too_long;
-        assert_int_equal(
-            hpack_huffman_decode(out, (size_t)count - 1, copy.data, len, &is_too_long), -1);
+        assert_int_equal(hpack_huffman_decode(out, (size_t)count - 1, copy.data, len, &is_too_long),
+                         -1);
         assert_true(is_too_long);
         free(out);
     }
@@ -182,8 +181,8 @@ static void test_huffman_padding(void **state)
             }
             uint8_t out[64];
             bool is_too_long;
-            int64_t got = hpack_huffman_decode(out, sizeof(out), bits.octets, bits.count / 8,
-                                               &is_too_long);
+            int64_t got =
+                hpack_huffman_decode(out, sizeof(out), bits.octets, bits.count / 8, &is_too_long);
             assert_int_equal(got, bits.count - from <= 7 ? (int64_t)symbols : -1);
             assert_false(is_too_long);
             for (size_t bit = from; bit < bits.count; bit++) {
@@ -212,9 +211,8 @@ static void test_huffman_end_of_string(void **state)
         }
         uint8_t out[128];
         bool is_too_long;
-        assert_int_equal(hpack_huffman_decode(out, sizeof(out), bits.octets, bits.count / 8,
-                                              &is_too_long),
-                         -1);
+        assert_int_equal(
+            hpack_huffman_decode(out, sizeof(out), bits.octets, bits.count / 8, &is_too_long), -1);
         assert_false(is_too_long);
         assert_int_equal(hpack_huffman_decoded_len(bits.octets, bits.count / 8), -1);
     }
@@ -223,9 +221,9 @@ static void test_huffman_end_of_string(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_huffman_octets),    cmocka_unit_test(test_huffman_random),
-        cmocka_unit_test(test_huffman_garbage),   cmocka_unit_test(test_huffman_all_tails),
-        cmocka_unit_test(test_huffman_padding),   cmocka_unit_test(test_huffman_end_of_string),
+        cmocka_unit_test(test_huffman_octets),  cmocka_unit_test(test_huffman_random),
+        cmocka_unit_test(test_huffman_garbage), cmocka_unit_test(test_huffman_all_tails),
+        cmocka_unit_test(test_huffman_padding), cmocka_unit_test(test_huffman_end_of_string),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,8 +75,7 @@ static enum hpack_integer decode_hex(const char *hex, unsigned bits, uint32_t *v
 {
     struct test_octets octets = test_octets_hex(hex);
     const uint8_t *at = octets.data;
-    enum hpack_integer result =
-        hpack_integer_decode(&at, octets.data + octets.len, bits, value);
+    enum hpack_integer result = hpack_integer_decode(&at, octets.data + octets.len, bits, value);
     test_octets_free(&octets);
     return result;
 }

@@ -23,8 +23,8 @@ struct text {
 static void random_text(struct test_random *random, struct text *text)
 {
     static const char octets[] = "abcdefghijklmnopqrstuvwxyz0123456789 -./:=?&%_ABCXYZ~|\x01\xff";
-    halo_bytes known = halo_name_text(
-        (uint16_t)(1 + test_random_below(random, HALO_NAME_COUNT - 1)));
+    halo_bytes known =
+        halo_name_text((uint16_t)(1 + test_random_below(random, HALO_NAME_COUNT - 1)));
     memset(text, 0, sizeof(*text));
     memcpy(text->name, known.data, known.len);
     text->name_len = known.len;
@@ -168,8 +168,8 @@ static void test_nghttp2_to_halo(void **state)
             }
             draw_lists(&random, pool, &lists);
             uint8_t out[32768];
-            ssize_t len = nghttp2_hd_deflate_hd(deflater, out, sizeof(out), lists.nghttp2,
-                                                lists.count);
+            ssize_t len =
+                nghttp2_hd_deflate_hd(deflater, out, sizeof(out), lists.nghttp2, lists.count);
             assert_true(len >= 0);
             struct test_octets block = test_octets_copy(out, (size_t)len);
             size_t middle = test_random_below(&random, (uint32_t)len + 1);

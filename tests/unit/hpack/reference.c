@@ -345,7 +345,7 @@ static void put_string(struct output *out, struct test_random *random, struct te
         uint32_t code = reference_code(string.data[i]);
         for (uint32_t left = lengths[string.data[i]]; left-- > 0; bit++) {
             if ((code >> left & 1) == 0) {
-                at[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+                at[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
             }
         }
     }
@@ -397,7 +397,10 @@ struct test_octets reference_encode(struct reference *reference, struct test_ran
             name_index = 0;
         }
         bool is_inserted = !field->is_never_indexed && test_random_below(random, 4) != 0;
-        put_integer(&out, is_inserted ? 0x40 : field->is_never_indexed ? 0x10 : 0,
+        put_integer(&out,
+                    is_inserted               ? 0x40
+                    : field->is_never_indexed ? 0x10
+                                              : 0,
                     is_inserted ? 6 : 4, name_index);
         if (name_index == 0) {
             put_string(&out, random, field->name);
@@ -407,8 +410,8 @@ struct test_octets reference_encode(struct reference *reference, struct test_ran
             insert(reference, field->name, field->value);
         }
     }
-    struct test_octets block = test_octets_copy(out.len == 0 ? (const void *)"" : out.data,
-                                                out.len);
+    struct test_octets block =
+        test_octets_copy(out.len == 0 ? (const void *)"" : out.data, out.len);
     free(out.data);
     return block;
 }

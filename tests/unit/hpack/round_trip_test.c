@@ -29,22 +29,21 @@ static void add_random_field(struct reference_list *list, struct test_random *ra
 {
     char name[64];
     char value[3000];
-    halo_bytes known = halo_name_text(
-        (uint16_t)(1 + test_random_below(random, HALO_NAME_COUNT - 1)));
+    halo_bytes known =
+        halo_name_text((uint16_t)(1 + test_random_below(random, HALO_NAME_COUNT - 1)));
     size_t name_len = known.len;
     memcpy(name, known.data, known.len);
     if (test_random_below(random, 2) == 0) {
         name_len = random_text(random, name, test_random_below(random, 8) == 0 ? 64 : 4);
     }
-    size_t max = test_random_below(random, 100) == 0  ? sizeof(value)
+    size_t max = test_random_below(random, 100) == 0 ? sizeof(value)
                  : test_random_below(random, 4) == 0 ? 200
-                                                      : 30;
+                                                     : 30;
     size_t value_len = random_text(random, value, max);
     if (test_random_below(random, 8) == 0) {
         value_len = 0;
     }
-    reference_list_add(list, name, name_len, value, value_len,
-                       test_random_below(random, 10) == 0);
+    reference_list_add(list, name, name_len, value, value_len, test_random_below(random, 10) == 0);
 }
 
 static void change_pool(struct pool *pool, struct test_random *random)
@@ -60,8 +59,7 @@ static struct reference_list draw_list(const struct pool *pool, struct test_rand
     struct reference_list list = { NULL, 0 };
     uint32_t count = test_random_below(random, 20);
     for (uint32_t i = 0; i < count; i++) {
-        const struct reference_field *field =
-            &pool->fields.fields[test_random_below(random, POOL)];
+        const struct reference_field *field = &pool->fields.fields[test_random_below(random, POOL)];
         if (test_random_below(random, 5) == 0) {
             add_random_field(&list, random);
         } else {
@@ -122,8 +120,8 @@ static size_t random_ends(struct test_random *random, size_t len, size_t *ends, 
 
 static uint32_t random_setting(struct test_random *random)
 {
-    static const uint32_t settings[] = { 0,    1,    31,   32,   33,    64,    100,  200,
-                                         500,  1000, 2000, 4096, 4096, 4096, 8192, 65536 };
+    static const uint32_t settings[] = { 0,   1,    31,   32,   33,   64,   100,  200,
+                                         500, 1000, 2000, 4096, 4096, 4096, 8192, 65536 };
     return settings[test_random_below(random, COUNT_OF(settings))];
 }
 

@@ -179,8 +179,7 @@ void test_table_expect(struct hpack_table *table, uint32_t size, ...)
 }
 
 enum hpack_result test_decode_parts(struct hpack_decoder *decoder, struct test_list *list,
-                                    struct test_octets block, const size_t *ends,
-                                    size_t num_ends)
+                                    struct test_octets block, const size_t *ends, size_t num_ends)
 {
     size_t done = 0;
     enum hpack_result result = HPACK_OK;
@@ -191,8 +190,8 @@ enum hpack_result test_decode_parts(struct hpack_decoder *decoder, struct test_l
         forbid_reading(block.data + end, block.len - end);
         do {
             size_t consumed;
-            result = hpack_decode(decoder, &list->list, block.data + done, end - done, last,
-                                  &consumed);
+            result =
+                hpack_decode(decoder, &list->list, block.data + done, end - done, last, &consumed);
             assert_true(consumed <= end - done);
             done += consumed;
             if (result == HPACK_ROOM) {

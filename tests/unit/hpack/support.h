@@ -57,8 +57,7 @@ void test_table_expect(struct hpack_table *table, uint32_t size, ...);
 /* Begins a block and decodes it, in parts that end at the given places (ascending, the block's
  * end left out). Octets behind a part cannot be read when the address sanitizer is there. */
 enum hpack_result test_decode_parts(struct hpack_decoder *decoder, struct test_list *list,
-                                    struct test_octets block, const size_t *ends,
-                                    size_t num_ends);
+                                    struct test_octets block, const size_t *ends, size_t num_ends);
 enum hpack_result test_decode(struct hpack_decoder *decoder, struct test_list *list,
                               struct test_octets block);
 

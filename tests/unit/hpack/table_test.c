@@ -149,10 +149,9 @@ static void insert_something(struct hpack_table *table, struct model *model,
     case 1:
     case 2:
         if (table->count > 0) {
-            const struct hpack_entry *entry =
-                hpack_table_entry(table, test_random_below(random, 3) == 0
-                                             ? test_random_below(random, table->count)
-                                             : table->count - 1);
+            const struct hpack_entry *entry = hpack_table_entry(
+                table, test_random_below(random, 3) == 0 ? test_random_below(random, table->count)
+                                                         : table->count - 1);
             name = entry->name;
             name_len = entry->name_len;
             token = entry->token;

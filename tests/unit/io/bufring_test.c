@@ -173,7 +173,8 @@ static void test_receive_old_group_lives_while_a_slice_of_it_does(void **state)
     halo_loop_free(loop);
 }
 
-/* Who is still armed on an old group and finds it empty moves over; the set need not grow for that. */
+/* Who is still armed on an old group and finds it empty moves over; the set need not grow for
+ * that. */
 static void test_receive_old_group_empty_is_no_reason_to_grow(void **state)
 {
     enum { LATE = 3 };

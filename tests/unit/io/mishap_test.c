@@ -150,7 +150,8 @@ static void test_mishap_cancel_that_is_not_needed_any_more(void **state)
     halo_loop_free(loop);
 }
 
-/* More sends of several pieces than there is room for their iovecs, while nothing can be submitted. */
+/* More sends of several pieces than there is room for their iovecs, while nothing can be
+ * submitted. */
 struct sending {
     struct io_sender sender;
     int fd;
