@@ -374,6 +374,10 @@ static inline const uint8_t *decode_simple_fields(struct hpack_decoder *decoder,
 enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list *list,
                                const uint8_t *in, size_t len, bool last, size_t *consumed)
 {
+    *consumed = 0;
+    if (len == 0) {
+        return HPACK_OK; /* `in` may be NULL */
+    }
     const uint8_t *at = in;
     const uint8_t *end = in + len;
     enum hpack_result result = HPACK_OK;

@@ -141,7 +141,7 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
         out = begin_block(encoder, out);
     }
     uint32_t at = encoder->guess_at;
-    for (const halo_header *end = fields + count; fields < end; fields++) {
+    for (; count > 0; count--, fields++) {
         if (HPACK_UNLIKELY(at >= HPACK_GUESSES)) {
             out = hpack_encode_field(encoder, out, fields);
             continue;

@@ -115,6 +115,7 @@ struct halo_session {
     uint8_t role; /* enum halo_role */
     uint8_t state; /* enum session_state */
     uint8_t lent;  /* enum lent */
+    bool lent_kept;    /* halo_session_keep_data() made a slice of what is lent */
     bool credit_given; /* LENT_DATA: keep_data or manual credit took over */
     bool remote_settings_seen;
     bool goaway_sent_final;
@@ -278,7 +279,10 @@ void session_resize_streams(struct halo_session *session, uint32_t size);
 /* Octets of DATA are done with: credit to the connection and, while the peer may still send on it, to the
  * stream (NULL: gone). */
 void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len);
-/* The application has had `len` octets: credit now, or later when credit is manual. */
+/* Octets of a body are handed out with the next event. */
+void session_lend_data(struct halo_session *session, struct halo_stream *stream,
+                       const uint8_t *data, uint32_t len);
+/* The application has had `len` octets: credit. */
 void session_done_with(struct halo_session *session, struct halo_stream *stream, uint32_t len);
 /* The session goes: held slices live on without it. */
 void session_orphan_kept(struct halo_session *session);

@@ -99,12 +99,23 @@ static struct halo_stream *open_stream(struct halo_stream *stream)
     return (stream->flags & STREAM_CLOSED) != 0 ? NULL : stream;
 }
 
+void session_lend_data(struct halo_session *session, struct halo_stream *stream,
+                       const uint8_t *data, uint32_t len)
+{
+    session->lent_stream = stream;
+    session->lent_data = data;
+    session->lent_len = len;
+    session->lent_kept = false;
+    /* With manual credit the octets are the application's to consume from now on, in the handler of
+     * this very event, too. */
+    session->credit_given = session->manual_credit;
+    if (session->manual_credit) {
+        stream->unconsumed += len;
+    }
+}
+
 void session_done_with(struct halo_session *session, struct halo_stream *stream, uint32_t len)
 {
-    if (session->manual_credit && open_stream(stream) != NULL) {
-        stream->unconsumed += len;
-        return;
-    }
     session_credit(session, open_stream(stream), len);
 }
 
@@ -159,7 +170,7 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
     const halo_allocator *allocator = &session->env->memory->allocator;
     struct kept_data *kept;
 
-    if ((session->lent != LENT_DATA && !held) || session->credit_given) {
+    if ((session->lent != LENT_DATA && !held) || session->lent_kept) {
         return HALO_E_WRONG_STATE;
     }
     kept = allocator->alloc(sizeof(*kept) + (copied ? session->lent_len : 0), allocator->ctx);
@@ -183,10 +194,10 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
         kept->inner = halo_slice_ref(*input);
         *slice = slice_of(&kept->buffer, session->lent_data, session->lent_len);
     }
+    session->lent_kept = true;
     session->credit_given = true;
-    if (session->manual_credit) { /* consuming is the credit, whoever holds the octets */
-        session_done_with(session, session->lent_stream, kept->len);
-        kept->len = 0;
+    if (session->manual_credit) {
+        kept->len = 0; /* consuming is the credit, whoever holds the octets */
     }
     return 0;
 }
@@ -280,7 +291,6 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
     session->lent = LENT_HELD;
     session->lent_stream = stream;
     session->lent_data = NULL;
-    session->credit_given = false;
     held->lent = true;
     if (held->first == NULL && held->trailers != NULL) {
         event->type = HALO_EVENT_TRAILERS;
@@ -293,8 +303,7 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
     event->type = HALO_EVENT_DATA;
     event->u.data.data = held->first != NULL ? held->first->data : (const uint8_t *)"";
     event->u.data.len = held->first != NULL ? held->first->used : 0;
-    session->lent_data = event->u.data.data;
-    session->lent_len = (uint32_t)event->u.data.len;
+    session_lend_data(session, stream, event->u.data.data, (uint32_t)event->u.data.len);
     if (held->first == held->last && held->end && held->trailers == NULL) {
         event->flags = HALO_END_STREAM;
     }

@@ -279,10 +279,7 @@ static void read_data(struct halo_session *session, struct halo_event *event)
     event->u.data.data = data;
     event->u.data.len = len;
     session->lent = LENT_DATA;
-    session->lent_stream = stream;
-    session->lent_len = len;
-    session->lent_data = data;
-    session->credit_given = false;
+    session_lend_data(session, stream, data, len);
 }
 
 static void read_skip(struct reader *reader)

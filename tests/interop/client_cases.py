@@ -122,8 +122,7 @@ def register(suite):
 
     @suite.case("1,000 connections at once")
     def connections(fixture, transport):
-        # A handshake has two ends, both on this machine: fewer where they are slow.
-        count = 1000 if transport == H2C else 250
+        count = 1000
         fixture.all_complete(transport, fixture.small, count, "--connections", count)
 
     @suite.case("cancelled downloads, and the connection goes on")

@@ -340,7 +340,7 @@ class Suite:
 
     def _run_all(self, env, fixture, only):
         for name, transports, long, function in self.cases:
-            if (long and not env.long) or (only and only not in name):
+            if long != env.long or (only and only not in name):
                 continue
             for transport in transports:
                 if transport == TLS and not env.has_tls:
@@ -355,7 +355,7 @@ class Suite:
         parser.add_argument("--build", required=True, help="the build directory")
         parser.add_argument("--sanitized", action="store_true", help="smaller bodies, longer limits")
         parser.add_argument("--no-tls", action="store_true")
-        parser.add_argument("--long", action="store_true", help="the long cases too")
+        parser.add_argument("--long", action="store_true", help="the long cases instead of the others")
         parser.add_argument("--only", help="only cases with this text in their names")
         options = parser.parse_args()
         # Whatever ends the driver, its processes are ended and its files are removed.

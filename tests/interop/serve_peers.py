@@ -9,7 +9,8 @@ from fixtures import HaloServer
 from harness import (H2C, HERE, MIB, TLS, Process, Suite, check, contains, ending, equal, file_sha,
                      pattern, pattern_sha, require)
 
-suite = Suite("server", "halo-serve, by curl, nghttp, h2load, Node and halo-get")
+# One column of the table: the other drivers are about the library, this one about the program.
+suite = Suite("server", "all of them and halo-get, from halo-serve")
 
 INDEX = "<!doctype html><title>halo</title>\n"
 

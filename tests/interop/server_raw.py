@@ -101,8 +101,7 @@ def handshake(fixture, transport):
 
 @suite.case("1,000 connections held open, each with a stream")
 def thousand(fixture, transport):
-    # A handshake each costs Python more than the server; over TLS fewer will do.
-    count = 1000 if transport == H2C else 250
+    count = 1000
     with contextlib.ExitStack() as stack:
         held = []
         for _ in range(count):

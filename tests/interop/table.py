@@ -16,7 +16,8 @@ def save(env, suite):
     directory.mkdir(exist_ok=True)
     with open(directory / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        name = f"{suite.role}-{suite.peer}.json".replace(" ", "-").replace("/", "-")
+        name = f"{suite.role}-{suite.peer}{'-long' if env.long else ''}.json"
+        name = name.replace(" ", "-").replace("/", "-").replace(",", "")
         (directory / name).write_text(json.dumps({
             "role": suite.role,
             "peer": suite.peer,
@@ -26,6 +27,16 @@ def save(env, suite):
         }))
         found = [json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))]
         (env.build / "interop.md").write_text(render(found))
+
+
+def merge(entries):
+    """One entry for each peer: a driver may have run twice, the second time for its long cases."""
+    merged = {}
+    for entry in entries:
+        known = merged.setdefault(entry["peer"], dict(entry, results=[]))
+        known["results"] += [result for result in entry["results"]
+                             if result[:2] not in [old[:2] for old in known["results"]]]
+    return list(merged.values())
 
 
 def cell(results, name):
@@ -44,7 +55,7 @@ def cell(results, name):
 def render(found):
     parts = []
     for role, title in ROLES.items():
-        suites = [entry for entry in found if entry["role"] == role]
+        suites = merge(entry for entry in found if entry["role"] == role)
         if suites:
             parts.append(f"### {title}\n\n" + render_role(suites))
     large = max((entry["large"] for entry in found), default=0)

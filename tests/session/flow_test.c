@@ -466,6 +466,30 @@ static void manual_credit_of_kept_slices(struct fake_peer *peer)
     assert_int_equal(halo_stream_consume(peer_stream(peer, 1), 1), HALO_E_INVALID_ARGUMENT);
 }
 
+/* Octets may be consumed while their event is being handled. */
+static void app_consume_at_once(struct fake_peer *peer, const struct halo_event *event)
+{
+    if (event->type == HALO_EVENT_DATA) {
+        assert_int_equal(halo_stream_consume(event->stream, event->u.data.len + 1),
+                         HALO_E_INVALID_ARGUMENT);
+        assert_int_equal(halo_stream_consume(event->stream, event->u.data.len), 0);
+        peer->counter += (int)event->u.data.len;
+    }
+}
+
+static void manual_credit_in_the_event(struct fake_peer *peer)
+{
+    peer_open(peer);
+    peer->app = app_consume_at_once;
+    put_post(&peer->in, 1);
+    put_data(&peer->in, 1, 0, 16384);
+    put_data(&peer->in, 1, 0, 16384);
+    peer_go(peer);
+    skip_output(peer);
+    assert_int_equal(peer->counter, 32768);
+    assert_true(peer->connection_window > 65535 - 32768); /* half the window came back */
+}
+
 /* ---- stalls ------------------------------------------------------------------------------------------ */
 
 static void stalled_stream_is_cancelled(struct fake_peer *peer)
@@ -563,6 +587,7 @@ int main(void)
         SERVER(reset_within_a_frame),
         SERVER_WITH(manual_credit, manual),
         SERVER_WITH(manual_credit_of_kept_slices, manual),
+        SERVER_WITH(manual_credit_in_the_event, manual),
         SERVER(stalled_stream_is_cancelled),
         SERVER(dripping_window_does_not_help),
         SERVER(slow_window_is_enough),

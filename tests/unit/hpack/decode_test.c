@@ -206,6 +206,23 @@ static void test_decode_parts_agree(void **state)
     }
 }
 
+/* An empty block may be NULL. */
+static void test_decode_nothing(void **state)
+{
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        struct fixture fixture = fixture_new();
+        size_t consumed = 7;
+        hpack_decode_begin(&fixture.decoder, &fixture.list->list);
+        assert_int_equal(
+            hpack_decode(&fixture.decoder, &fixture.list->list, NULL, 0, last != 0, &consumed),
+            HPACK_OK);
+        assert_int_equal(consumed, 0);
+        assert_int_equal(fixture.list->list.count, 0);
+        fixture_free(&fixture);
+    }
+}
+
 /* A block cut short is broken, unless the cut is between two fields. */
 static void test_decode_truncated(void **state)
 {
@@ -843,6 +860,7 @@ int main(void)
         cmocka_unit_test(test_decode_c3_c4),
         cmocka_unit_test(test_decode_c5_c6),
         cmocka_unit_test(test_decode_parts_agree),
+        cmocka_unit_test(test_decode_nothing),
         cmocka_unit_test(test_decode_truncated),
         cmocka_unit_test(test_decode_broken),
         cmocka_unit_test(test_decode_padded_integers),

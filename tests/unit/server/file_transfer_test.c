@@ -299,6 +299,33 @@ static void test_file_no_memory(void **state)
     served_free(served);
 }
 
+/* Whichever allocation of the server fails: the request ends, and nothing is left behind. */
+static void test_file_no_memory_anywhere(void **state)
+{
+    const struct served_options options = { .stream_window = 200000 };
+    bool failed = true;
+
+    (void)state;
+    for (int n = 1; failed; n++) {
+        struct served *served = served_new(answer_request, &options);
+
+        answer.closes = 0;
+        answer.fd = file_of(300000);
+        answer.options.close_fd = 1;
+        served_run_turns(served, 5); /* SETTINGS and the first allocations are through */
+        served_request(served, "GET", "/");
+        served->fail_in = n;
+        served_run_all(served);
+        failed = served->fail_in == 0;
+        assert_true(failed || served->fetched[0].ended);
+        served_free(served);
+        if (fcntl(answer.fd, F_GETFD) != -1) { /* the request was refused before it was answered */
+            assert_int_equal(answer.closes, 0);
+            close(answer.fd);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup(test_file_budget, answer_setup),
         cmocka_unit_test_setup(test_file_stalled_streams_do_not_starve_others, answer_setup),
         cmocka_unit_test_setup(test_file_no_memory, answer_setup),
+        cmocka_unit_test_setup(test_file_no_memory_anywhere, answer_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

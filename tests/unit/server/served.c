@@ -23,6 +23,9 @@ static void *counted_alloc(size_t size, void *ctx)
     struct served *served = ctx;
     struct piece *piece;
 
+    if (served->fail_in > 0 && --served->fail_in == 0) {
+        return NULL;
+    }
     if (is_chunk(size)) {
         if (served->fail_chunks > 0) {
             served->fail_chunks--;
@@ -53,6 +56,9 @@ static void *counted_resize(void *old, size_t size, void *ctx)
     struct piece *piece = (struct piece *)old - 1;
     void *pointer = counted_alloc(size, ctx);
 
+    if (pointer == NULL) {
+        return NULL;
+    }
     memcpy(pointer, old, piece->size < size ? piece->size : size);
     counted_release(old, ctx);
     return pointer;
@@ -267,10 +273,13 @@ static void look(struct loop_posted *posted)
 
 void served_run(struct served *served, bool (*done)(struct served *served))
 {
+    int fail_in = served->fail_in;
     halo_timer *watchdog;
 
     served->done = done;
+    served->fail_in = 0; /* the watchdog is not under test */
     assert_int_equal(halo_timer_start(&watchdog, served->loop, 10000, 0, too_long, NULL), 0);
+    served->fail_in = fail_in;
     loop_post(served->loop, &served->turn, look);
     if (halo_loop_run(served->loop) != 0) {
         fail_msg("%s", halo_loop_error(served->loop));

@@ -57,6 +57,7 @@ struct served {
     int chunks;
     int chunks_peak;
     int fail_chunks; /* > 0: that many chunks are refused */
+    int fail_in;     /* > 0: the so-manyth allocation from now on is refused; then 0 */
 
     bool (*done)(struct served *served); /* what the run waits for */
     struct loop_posted turn;
