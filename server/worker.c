@@ -179,8 +179,7 @@ static void take_connection(struct server_worker *worker, int fd, uint32_t liste
         return;
     }
     conn->peer = peer;
-    conn->receiver.is_local =
-        worker->server->listeners[listener].address.any.sa_family == AF_UNIX;
+    conn->receiver.is_local = worker->server->listeners[listener].address.any.sa_family == AF_UNIX;
     list_push_back(&worker->conns, &conn->owned);
     count_connection(worker, 1);
     conn_start(conn);

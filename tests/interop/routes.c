@@ -259,8 +259,7 @@ static void trailers_end(halo_stream *stream, void *user_data)
     snprintf(octets, sizeof(octets), "%zu", exchange->body_len);
     exchange->trailer_text[exchange->trailer_count] = NULL;
     exchange->trailers[exchange->trailer_count++] = field("body-octets", octets);
-    trailers =
-        (halo_headers){ .fields = exchange->trailers, .count = exchange->trailer_count };
+    trailers = (halo_headers){ .fields = exchange->trailers, .count = exchange->trailer_count };
     check("respond", halo_stream_respond(stream, 200, &response, 0));
     if (exchange->body_len > 0) {
         check("write", halo_stream_write(stream, exchange->body, exchange->body_len, 0));
@@ -369,8 +368,8 @@ static void begin_source(struct exchange *exchange, bool later)
     exchange->holds++;
     check("set_source", halo_stream_set_source(exchange->stream, &source, 0));
     if (later) {
-        check("timer", halo_timer_start(&exchange->timer, loop, LATER_MS, LATER_MS, later_wake,
-                                        exchange));
+        check("timer",
+              halo_timer_start(&exchange->timer, loop, LATER_MS, LATER_MS, later_wake, exchange));
     }
 }
 
@@ -387,10 +386,9 @@ static void borrow_more(halo_stream *stream, void *user_data)
 
         exchange->offset += part;
         exchange->holds++;
-        status = halo_stream_write_borrow(stream, data, part,
-                                          exchange->offset == exchange->length ? HALO_END_STREAM
-                                                                               : 0,
-                                          release_hold, exchange);
+        status = halo_stream_write_borrow(
+            stream, data, part, exchange->offset == exchange->length ? HALO_END_STREAM : 0,
+            release_hold, exchange);
         if (status != 0) {
             check("write_borrow", status);
             let_go(exchange);
@@ -456,8 +454,7 @@ static void begin_slow(struct exchange *exchange, uint64_t delay_ms)
 {
     halo_loop *loop = halo_session_loop(halo_stream_session(exchange->stream));
 
-    check("timer",
-          halo_timer_start(&exchange->timer, loop, delay_ms, 0, slow_answer, exchange));
+    check("timer", halo_timer_start(&exchange->timer, loop, delay_ms, 0, slow_answer, exchange));
 }
 
 static void begin_headers(struct exchange *exchange, halo_header_list list)

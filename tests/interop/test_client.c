@@ -114,8 +114,8 @@ static void send_body(halo_stream *stream, struct transfer *transfer)
 {
     const struct halo_source source = { .read = read_body, .ctx = transfer };
 
-    check("body", halo_stream_set_source(stream, &source,
-                                         plan.trailers ? HALO_WAIT_FOR_TRAILERS : 0));
+    check("body",
+          halo_stream_set_source(stream, &source, plan.trailers ? HALO_WAIT_FOR_TRAILERS : 0));
 }
 
 static void on_want_trailers(halo_stream *stream, void *user_data)

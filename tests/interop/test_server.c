@@ -83,8 +83,7 @@ static bool read_option(struct settings *settings, const char *name, const char 
         server->workers = (uint32_t)atoi(value);
     } else if (strcmp(name, "--max-streams") == 0) {
         server->session.settings.max_concurrent_streams = (uint32_t)atoi(value);
-        server->session.settings.present |=
-            HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS);
+        server->session.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS);
     } else if (strcmp(name, "--drain-ms") == 0) {
         server->session.drain_timeout_ms = (uint32_t)atoi(value);
     } else {
@@ -211,8 +210,7 @@ int main(int argc, char **argv)
     settings.server.on_stream = routes_on_stream;
     settings.server.on_error = on_error;
     read_options(&settings, argc, argv);
-    if (halo_loop_new(&loop, NULL) != 0 ||
-        halo_server_new(&server, loop, &settings.server) != 0) {
+    if (halo_loop_new(&loop, NULL) != 0 || halo_server_new(&server, loop, &settings.server) != 0) {
         die("start", "out of memory");
     }
     routes_set_server(server);

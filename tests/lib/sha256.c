@@ -32,8 +32,8 @@ static void add_block(uint32_t state[8], const uint8_t *block)
         uint32_t a = schedule[i - 15];
         uint32_t b = schedule[i - 2];
 
-        schedule[i] = schedule[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) +
-                      schedule[i - 7] + (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+        schedule[i] = schedule[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + schedule[i - 7] +
+                      (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
     }
     /* The eight words a ... h change places in each round; here they stay, and the names move. */
     memcpy(v, state, sizeof(v));
@@ -47,8 +47,8 @@ static void add_block(uint32_t state[8], const uint8_t *block)
                          schedule[i];
 
         v[(3 - i) & 7] += first;
-        v[(7 - i) & 7] = first + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                         ((a & b) ^ (a & c) ^ (b & c));
+        v[(7 - i) & 7] =
+            first + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     }
     for (int i = 0; i < 8; i++) {
         state[i] += v[i];
