@@ -42,7 +42,7 @@ static void on_client_close(halo_client *client, const struct halo_error *error,
 int main(int argc, char **argv)
 {
     struct halo_client_options options;
-    struct halo_request request = {.method = HALO_LIT("GET")};
+    struct halo_request request = { .method = HALO_LIT("GET") };
     struct halo_url url;
     halo_client *client;
     halo_stream *stream;
@@ -63,7 +63,8 @@ int main(int argc, char **argv)
     }
     status = halo_client_connect(&client, loop, &options);
     if (status == 0) {
-        status = halo_client_request(client, &request, HALO_END_STREAM, &callbacks, client, &stream);
+        status =
+            halo_client_request(client, &request, HALO_END_STREAM, &callbacks, client, &stream);
     }
     if (status != 0) {
         fprintf(stderr, "hello_client: %s\n", halo_status_text(status));

@@ -1,5 +1,6 @@
 /*
- * Responses from files: what is checked before anything is sent, and the headers. The body is file_sender.c's.
+ * Responses from files: what is checked before anything is sent, and the headers. The body is
+ * file_sender.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ enum {
     OPENED_HERE = 2,
 };
 
-/* ---- checks -------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------- */
 
 /* What of the file is to be sent. Looks at the descriptor, changes nothing. */
 static int examine(struct file_body *body, const struct halo_file_options *options)
@@ -61,7 +62,7 @@ static int check_stream(const halo_stream *stream, int status)
     return stream->session->driver == NULL ? HALO_E_SOCKET_UNBOUND : 0;
 }
 
-/* ---- headers ------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------- */
 
 static bool is_content_length(const halo_header *field)
 {
@@ -137,7 +138,7 @@ static int send_headers(halo_stream *stream, int status, const halo_headers *hea
     return respond_with_length(stream, status, headers, body->left, flags);
 }
 
-/* ---- the response -------------------------------------------------------------------------- */
+/* ---- the response ---------------------------------------------------------------------- */
 
 /* Nothing is to be read. */
 static int respond_empty(halo_stream *stream, int status, const halo_headers *headers,

@@ -6,8 +6,8 @@
 #include "core/io/file.h"
 
 enum {
-    /* One read: large enough that its costs do not count, small enough that chunk and socket stay in the
-     * processor's cache. Four DATA frames. */
+    /* One read: large enough that its costs do not count, small enough that chunk and socket stay
+     * in the processor's cache. Four DATA frames. */
     FILE_CHUNK_OCTETS = 64 * 1024,
     /* One is sent while the next is read. */
     FILE_CHUNKS_PER_STREAM = 2,
@@ -29,7 +29,8 @@ struct file_chunk {
     uint8_t data[FILE_CHUNK_OCTETS];
 };
 
-/* The chunks of one connection. Lives until the connection is gone and the last chunk has come back. */
+/* The chunks of one connection. Lives until the connection is gone and the last chunk has come
+ * back. */
 struct file_lane {
     struct conn_guest guest;
     struct file_env *env;
@@ -63,7 +64,7 @@ struct file_env {
 static void on_read(struct io_read *read, int result);
 static void release_chunk(struct halo_buffer *buffer);
 
-/* ---- what a loop and a connection have ----------------------------------------------------- */
+/* ---- what a loop and a connection have ------------------------------------------------- */
 
 static void free_env(struct halo_loop *loop, void *data)
 {
@@ -130,7 +131,7 @@ static struct file_lane *lane_of(struct file_env *env, struct conn *conn)
     return lane;
 }
 
-/* ---- chunks -------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------- */
 
 /* May the sender take a chunk now? Else it is asked again when its turn has come. */
 static bool admit(struct file_sender *sender)
@@ -224,7 +225,7 @@ static void release_chunk(struct halo_buffer *buffer)
     leave_lane(lane);
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------- */
 
 static uint32_t wanted_octets(const struct file_sender *sender)
 {
@@ -317,7 +318,7 @@ static void on_read(struct io_read *read, int result)
     buffer_unref(&chunk->buffer);
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------ */
 
 int file_sender_new(struct file_sender **made, halo_stream *stream, const struct file_body *body)
 {
@@ -362,8 +363,8 @@ static void on_source_done(void *ctx)
         finish(sender);
         return;
     }
-    /* The application may close its descriptor soon, and its number may come to mean another file: the kernel has to
-     * have the request before that. */
+    /* The application may close its descriptor soon, and its number may come to mean another file:
+     * the kernel has to have the request before that. */
     if (!sender->body.close_fd) {
         io_op_flush(sender->env->loop);
     }

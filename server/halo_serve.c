@@ -47,7 +47,7 @@ __attribute__((format(printf, 2, 3))) static int complain(int status, const char
     return status;
 }
 
-/* ---- what the server tells ----------------------------------------------------------------- */
+/* ---- what the server tells ------------------------------------------------------------- */
 
 static void on_worker_start(halo_server *server, uint32_t worker, halo_loop *loop, void *user_data)
 {
@@ -80,7 +80,7 @@ static void on_running(void *ctx)
     fflush(stdout);
 }
 
-/* ---- start --------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------- */
 
 /* Each connection is a descriptor: as many as we may. */
 static void raise_descriptor_limit(void)
@@ -178,7 +178,7 @@ static int listen_on_all(struct program *program)
     return 0;
 }
 
-/* ---- the run ------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------- */
 
 static int run(struct program *program)
 {

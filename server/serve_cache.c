@@ -26,7 +26,7 @@ struct serve_cache {
     size_t octets;
 };
 
-/* ---- entries ------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------- */
 
 static void free_file(struct serve_file *file)
 {
@@ -108,7 +108,8 @@ static bool read_body(int fd, uint8_t *body, size_t size)
     return true;
 }
 
-/* Makes an entry of an open file; the descriptor is taken. NULL: it cannot be read, or memory is out. */
+/* Makes an entry of an open file; the descriptor is taken. NULL: it cannot be read, or memory is
+ * out. */
 static struct serve_file *load(const struct serve_cache *cache, halo_bytes key, uint64_t hash,
                                const struct serve_path *path, int fd, const struct stat *info)
 {
@@ -148,7 +149,7 @@ static struct serve_file *load(const struct serve_cache *cache, halo_bytes key, 
     return file;
 }
 
-/* ---- places -------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------- */
 
 static uint64_t hash_of(halo_bytes key)
 {
@@ -235,7 +236,7 @@ static void insert(struct serve_cache *cache, struct serve_file *file)
     shrink(cache, file);
 }
 
-/* ---- finding ------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------- */
 
 /* Makes an entry of what was opened. */
 static int add(struct serve_cache *cache, halo_bytes key, uint64_t hash,
@@ -331,7 +332,7 @@ int serve_cache_get(struct serve_cache *cache, halo_bytes request, struct serve_
     return find_new(cache, request, key, hash, path, file);
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------ */
 
 struct serve_cache *serve_cache_new(const struct serve_root *root, const struct serve_clock *clock)
 {

@@ -1,13 +1,15 @@
 /*
- * The files that one worker serves, ready to be sent: what is asked for again costs neither a system call nor an
- * allocation.
+ * The files that one worker serves, ready to be sent: what is asked for again costs neither a
+ * system call nor an allocation.
  *
- * An entry belongs to a request path. It holds the octets of small files and the open descriptor of large
- * ones, and the header fields of its response, with the date, as a prepared set. In every second in which it is asked
- * for, it is compared with the file system once, and its set is made anew for the new date.
+ * An entry belongs to a request path. It holds the octets of small files and the open descriptor of
+ * large ones, and the header fields of its response, with the date, as a prepared set. In every
+ * second in which it is asked for, it is compared with the file system once, and its set is made
+ * anew for the new date.
  *
- * Entries are counted: one reference is the cache's, each response under way holds one, so a file that was replaced
- * goes on being sent as it was. Places, octets and descriptors are limited; what was not asked for lately goes first.
+ * Entries are counted: one reference is the cache's, each response under way holds one, so a file
+ * that was replaced goes on being sent as it was. Places, octets and descriptors are limited; what
+ * was not asked for lately goes first.
  */
 #ifndef HALO_SERVER_SERVE_CACHE_H
 #define HALO_SERVER_SERVE_CACHE_H
@@ -54,9 +56,9 @@ struct serve_cache *serve_cache_new(const struct serve_root *root, const struct 
 /* No response may be under way. */
 void serve_cache_free(struct serve_cache *cache);
 
-/* Finds the file of a request path (the value of :path). Returns 0 and *file, which stays valid as long as nothing else
- * is asked for, or longer with a reference; or the status to answer with: 301 (a directory; *path says which),
- * 400, 403, 404, 414, 500, 503. `path` is scratch memory. */
+/* Finds the file of a request path (the value of :path). Returns 0 and *file, which stays valid as
+ * long as nothing else is asked for, or longer with a reference; or the status to answer with: 301
+ * (a directory; *path says which), 400, 403, 404, 414, 500, 503. `path` is scratch memory. */
 int serve_cache_get(struct serve_cache *cache, halo_bytes request, struct serve_path *path,
                     struct serve_file **file);
 

@@ -1,6 +1,6 @@
 /*
- * The time as responses need it: the date changes once a second, and reading the clock of the loop, which has been
- * read anyway, is enough to know when.
+ * The time as responses need it: the date changes once a second, and reading the clock of the loop,
+ * which has been read anyway, is enough to know when.
  */
 #ifndef HALO_SERVER_SERVE_CLOCK_H
 #define HALO_SERVER_SERVE_CLOCK_H

@@ -18,10 +18,10 @@ static size_t skip_space(halo_bytes text, size_t at)
     return at;
 }
 
-/* ---- entity tags --------------------------------------------------------------------------- */
+/* ---- entity tags ----------------------------------------------------------------------- */
 
-/* Is the tag in the list, which is "*" or tags with commas between them? Weak comparison takes W/"x" for "x"
- * (section 8.8.3.2). A list that breaks off counts up to there. */
+/* Is the tag in the list, which is "*" or tags with commas between them? Weak comparison takes
+ * W/"x" for "x" (section 8.8.3.2). A list that breaks off counts up to there. */
 static bool list_has(halo_bytes list, halo_bytes etag, bool weak)
 {
     size_t at = skip_space(list, 0);
@@ -56,7 +56,7 @@ static bool list_has(halo_bytes list, halo_bytes etag, bool weak)
     return false;
 }
 
-/* ---- preconditions ------------------------------------------------------------------------- */
+/* ---- preconditions --------------------------------------------------------------------- */
 
 /* Was it modified after the date? A date that cannot be read is as good as none: false. */
 static bool is_later(const struct serve_validators *validators, halo_bytes date, bool *readable)
@@ -91,7 +91,7 @@ int serve_conditions_check(const struct serve_conditions *conditions,
     return 0;
 }
 
-/* ---- ranges -------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------- */
 
 /* Digits at *at. False when there are none; a number too large for uint64_t is its largest. */
 static bool take_number(halo_bytes text, size_t *at, uint64_t *value)

@@ -35,8 +35,9 @@ enum serve_range_result {
     SERVE_RANGE_UNSATISFIABLE, /* 416 */
 };
 
-/* What of `size` octets a GET asks for. Several ranges at once, units other than bytes and what cannot be
- * parsed are the whole, as section 14.2 allows; so is a range whose If-Range does not match. */
+/* What of `size` octets a GET asks for. Several ranges at once, units other than bytes and what
+ * cannot be parsed are the whole, as section 14.2 allows; so is a range whose If-Range does not
+ * match. */
 enum serve_range_result serve_range(const struct serve_conditions *conditions,
                                     const struct serve_validators *validators, uint64_t size,
                                     uint64_t *first, uint64_t *length);

@@ -23,7 +23,8 @@ struct civil {
     int weekday; /* 0 is Sunday */
 };
 
-/* Years here begin with March, so that the leap day is a year's last. Dates before the year 0 do not occur. */
+/* Years here begin with March, so that the leap day is a year's last. Dates before the year 0 do
+ * not occur. */
 static struct civil civil_of(int64_t seconds)
 {
     int64_t days = seconds / DAY_SECONDS;
@@ -70,7 +71,7 @@ static int64_t seconds_of(const struct civil *civil)
     return days * DAY_SECONDS + civil->hour * 3600 + civil->minute * 60 + civil->second;
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------- */
 
 static char *put_two(char *out, int value)
 {
@@ -129,7 +130,7 @@ void serve_date_format_log(char out[SERVE_LOG_DATE_LEN], int64_t seconds)
     put_text(out, " +0000", 6);
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------- */
 
 /* Where a text is read; the first thing that is not as expected makes it fail for good. */
 struct cursor {

@@ -17,8 +17,8 @@ void serve_date_format(char out[SERVE_DATE_LEN], int64_t seconds);
 /* The same as access logs have it. */
 void serve_date_format_log(char out[SERVE_LOG_DATE_LEN], int64_t seconds);
 
-/* Reads any of the three forms that a recipient must understand. Returns false for other text and for dates that do
- * not exist. `now` decides about the century of the form with two digits. */
+/* Reads any of the three forms that a recipient must understand. Returns false for other text and
+ * for dates that do not exist. `now` decides about the century of the form with two digits. */
 bool serve_date_parse(halo_bytes text, int64_t now, int64_t *seconds);
 
 #endif

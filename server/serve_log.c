@@ -20,7 +20,7 @@ struct serve_log {
     char buffer[BUFFER_OCTETS];
 };
 
-/* ---- lines --------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------- */
 
 static char *put_escaped(char *out, halo_bytes text, size_t max)
 {
@@ -80,7 +80,7 @@ size_t serve_log_format(char *out, const struct serve_log_entry *entry, int64_t 
     return (size_t)(at - out);
 }
 
-/* ---- the buffer ---------------------------------------------------------------------------- */
+/* ---- the buffer ------------------------------------------------------------------------ */
 
 /* A log that cannot be written is no reason to stop serving: the lines are lost. */
 static void flush(struct serve_log *log)
@@ -147,7 +147,7 @@ void serve_log_error(struct serve_log *log, struct serve_clock *clock, const cha
     add_line(log, line, strnlen(line, (size_t)(at - line)));
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------ */
 
 struct serve_log *serve_log_new(halo_loop *loop, int fd)
 {

@@ -4,8 +4,9 @@
  *     127.0.0.1:50412 [06/Nov/1994:08:49:37 +0000] "GET /index.html" 200 13 0.123
  *     address         time                          method path      status octets milliseconds
  *
- * Lines are gathered and written after a second or when 4 KiB have come together, whole lines at a time: so those of
- * several workers do not mix in a pipe. Octets that could disturb a terminal or a parser are written as \xHH.
+ * Lines are gathered and written after a second or when 4 KiB have come together, whole lines at a
+ * time: so those of several workers do not mix in a pipe. Octets that could disturb a terminal or a
+ * parser are written as \xHH.
  */
 #ifndef HALO_SERVER_SERVE_LOG_H
 #define HALO_SERVER_SERVE_LOG_H

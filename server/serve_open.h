@@ -1,6 +1,6 @@
 /*
- * Opening files beneath a directory, and never outside of it: symbolic links may lead anywhere within the
- * root by relative paths, and one that leads out of it is as good as none.
+ * Opening files beneath a directory, and never outside of it: symbolic links may lead anywhere
+ * within the root by relative paths, and one that leads out of it is as good as none.
  */
 #ifndef HALO_SERVER_SERVE_OPEN_H
 #define HALO_SERVER_SERVE_OPEN_H
@@ -17,8 +17,8 @@ struct serve_root {
 int serve_root_open(struct serve_root *root, const char *directory);
 void serve_root_close(struct serve_root *root);
 
-/* Opens for reading what `relative` names: no "..", no slash in front; "" is the root itself. Returns a descriptor
- * and *info, or a negative errno. */
+/* Opens for reading what `relative` names: no "..", no slash in front; "" is the root itself.
+ * Returns a descriptor and *info, or a negative errno. */
 int serve_open(const struct serve_root *root, const char *relative, struct stat *info);
 
 /* The status that tells a client of this errno: 403, 404, 503 or 500. */

@@ -60,7 +60,7 @@ __attribute__((format(printf, 2, 3))) static enum serve_options_result wrong(str
     return SERVE_OPTIONS_WRONG;
 }
 
-/* ---- values -------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------- */
 
 /* The value of an option; NULL after an error. */
 static const char *take_value(struct parser *parser, const char *name, const char *example)
@@ -151,7 +151,7 @@ static enum serve_options_result take_name(struct parser *parser, const char *na
     return SERVE_OPTIONS_OK;
 }
 
-/* ---- options ------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------- */
 
 static enum serve_options_result no_value(struct parser *parser, const char *name)
 {
@@ -229,7 +229,7 @@ static enum serve_options_result take_argument(struct parser *parser)
     return take_option(parser, name);
 }
 
-/* ---- what belongs together ----------------------------------------------------------------- */
+/* ---- what belongs together ------------------------------------------------------------- */
 
 /* The first pair of certificate and key, for listeners that have none of their own. */
 static const struct serve_listener *first_pair(const struct parser *parser)

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------- */
 
 static int hex_value(char digit)
 {
@@ -144,7 +144,7 @@ bool serve_path_add_index(struct serve_path *path)
     return true;
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------- */
 
 /* What stands for itself in a path (RFC 3986 section 3.3), and the slash. */
 static bool is_plain(char octet)

@@ -1,9 +1,10 @@
 /*
- * What the path of a request means: percent-decoded, taken apart, and checked before any file is touched.
+ * What the path of a request means: percent-decoded, taken apart, and checked before any file is
+ * touched.
  *
- * Refused are: segments that begin with a dot (".." above all, but hidden files too; ".well-known" of RFC 8615 at
- * the top is let through), backslashes, slashes that were percent-encoded, control octets. Empty segments are
- * left out: "//a" is "/a".
+ * Refused are: segments that begin with a dot (".." above all, but hidden files too; ".well-known"
+ * of RFC 8615 at the top is let through), backslashes, slashes that were percent-encoded, control
+ * octets. Empty segments are left out: "//a" is "/a".
  */
 #ifndef HALO_SERVER_SERVE_PATH_H
 #define HALO_SERVER_SERVE_PATH_H
@@ -32,9 +33,9 @@ int serve_path_parse(struct serve_path *path, halo_bytes request);
 /* Appends "/index.html". False when that is too long. */
 bool serve_path_add_index(struct serve_path *path);
 
-/* Writes the path of a directory as it should have been asked for: encoded, with a slash at its end, and the query
- * behind it. It begins with exactly one slash, so that it never names another host. Returns the length, or 0
- * when `size` is too small. */
+/* Writes the path of a directory as it should have been asked for: encoded, with a slash at its
+ * end, and the query behind it. It begins with exactly one slash, so that it never names another
+ * host. Returns the length, or 0 when `size` is too small. */
 size_t serve_path_location(const struct serve_path *path, char *out, size_t size);
 
 #endif

@@ -25,7 +25,7 @@ struct record {
 
 enum { ADDRESS_MAX = 128 };
 
-/* ---- requests ------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------- */
 
 static void read_request(struct request *request, halo_header_list headers)
 {
@@ -74,7 +74,7 @@ static bool is_method(const struct request *request, const char *name, size_t le
     return request->method.len == len && memcmp(request->method.data, name, len) == 0;
 }
 
-/* ---- responses without a file -------------------------------------------------------------- */
+/* ---- responses without a file ---------------------------------------------------------- */
 
 /* What cannot be sent because memory is out must not leave the client waiting. */
 static void end_if_failed(halo_stream *stream, int result)
@@ -161,7 +161,7 @@ static int send_problem(struct serve_worker *worker, halo_stream *stream, int st
     return send_status(worker, stream, status, status == 405 ? allow : (halo_header){ 0 });
 }
 
-/* ---- files --------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------- */
 
 static void unref_file(void *ctx)
 {
@@ -286,7 +286,7 @@ static int send_conditional(struct serve_worker *worker, halo_stream *stream,
     return send_whole(stream, file, request->is_head);
 }
 
-/* ---- the end of a response ----------------------------------------------------------------- */
+/* ---- the end of a response ------------------------------------------------------------- */
 
 static void on_file_sent(halo_stream *stream, const struct halo_error *error, void *user_data)
 {
@@ -347,7 +347,7 @@ static void await_end(struct serve_worker *worker, halo_stream *stream,
     halo_stream_set_callbacks(stream, &logging, record);
 }
 
-/* ---- callbacks ----------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------- */
 
 /* Without threads of its own the server tells of no worker: it is made with the first request. */
 static struct serve_worker *this_worker(const halo_stream *stream, const struct serve_site *site)

@@ -1,8 +1,9 @@
 /*
- * SIGTERM and SIGINT: the first closes the server, which finishes what is under way; the second ends it at once.
+ * SIGTERM and SIGINT: the first closes the server, which finishes what is under way; the second
+ * ends it at once.
  *
- * The signals are blocked everywhere and waited for by a thread of their own, since a server may be closed from any
- * thread but not from a signal handler.
+ * The signals are blocked everywhere and waited for by a thread of their own, since a server may be
+ * closed from any thread but not from a signal handler.
  */
 #ifndef HALO_SERVER_SERVE_SIGNALS_H
 #define HALO_SERVER_SERVE_SIGNALS_H

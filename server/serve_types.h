@@ -4,8 +4,8 @@
 
 #include <halo/types.h>
 
-/* The type of the file at `path`; "application/octet-stream" when the extension is unknown or there is none.
- * Text says that it is UTF-8. Static. */
+/* The type of the file at `path`; "application/octet-stream" when the extension is unknown or there
+ * is none. Text says that it is UTF-8. Static. */
 halo_bytes serve_content_type(const char *path);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What the program has for each thread that serves: the cache of files, the time, the log. Shared by all is only the
- * root directory, which never changes.
+ * What the program has for each thread that serves: the cache of files, the time, the log. Shared
+ * by all is only the root directory, which never changes.
  */
 #ifndef HALO_SERVER_SERVE_WORKER_H
 #define HALO_SERVER_SERVE_WORKER_H

@@ -214,7 +214,8 @@ static void destroy_worker(struct loop_posted *posted)
     worker_close(HALO_CONTAINER(posted, struct server_worker, destroy_post), true);
 }
 
-/* The lock keeps a worker's loop from going away under the post: one that is done takes no orders. */
+/* The lock keeps a worker's loop from going away under the post: one that is done takes no
+ * orders. */
 static void post_to(struct server_worker *worker, struct loop_posted *posted,
                     void (*call)(struct loop_posted *posted))
 {

@@ -29,7 +29,7 @@ struct pem_block {
     char label[48]; /* "CERTIFICATE", "EC PRIVATE KEY" */
 };
 
-/* ---- reading ----------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------- */
 
 static void pem_forget(struct pem *pem)
 {
@@ -192,7 +192,7 @@ static size_t count_certificates(const struct pem *pem)
     return count;
 }
 
-/* ---- who we are -------------------------------------------------------------------------- */
+/* ---- who we are ------------------------------------------------------------------------ */
 
 static const char *reason(int code)
 {
@@ -344,7 +344,7 @@ int tls_load_identity(struct halo_tls_context *context, const struct halo_tls_op
     return status;
 }
 
-/* ---- whom we trust ----------------------------------------------------------------------- */
+/* ---- whom we trust --------------------------------------------------------------------- */
 
 /* Adds every certificate of `pem`; those that wolfSSL cannot read are counted and skipped. */
 static int add_authorities(struct halo_tls_context *context, const struct pem *pem,

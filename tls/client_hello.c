@@ -43,7 +43,7 @@ struct parse {
     bool has_versions, has_groups, has_key_share, has_signatures, has_psk, has_psk_modes;
 };
 
-/* ---- spans ------------------------------------------------------------------------------- */
+/* ---- spans ----------------------------------------------------------------------------- */
 
 static bool take(struct span *from, size_t len, struct span *out)
 {
@@ -121,7 +121,7 @@ static bool has_u16(struct span list, uint16_t value)
     return false;
 }
 
-/* ---- extensions -------------------------------------------------------------------------- */
+/* ---- extensions ------------------------------------------------------------------------ */
 
 /* RFC 6066 section 3: a list of names, of which only host_name is defined, and once at most. */
 static bool read_server_name(struct parse *parse, struct span body)
@@ -397,7 +397,7 @@ static bool read_extensions(struct parse *parse, struct span rest)
     return true;
 }
 
-/* ---- the message ------------------------------------------------------------------------- */
+/* ---- the message ----------------------------------------------------------------------- */
 
 /* What must hold between the parts of a hello that offers TLS 1.3. */
 static bool check_tls13(struct parse *parse)

@@ -19,7 +19,7 @@
 static const char alpn_h2[] = "h2";
 static const char alpn_http1[] = "http/1.1";
 
-/* ---- the object -------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------ */
 
 static void out_of_memory(struct tls_transport *tls)
 {
@@ -69,7 +69,7 @@ void tls_handshake_start_client(struct tls_transport *tls, const char *server_na
     tls_handshake_step(tls);
 }
 
-/* ---- a server and its first ClientHello -------------------------------------------------- */
+/* ---- a server and its first ClientHello ------------------------------------------------ */
 
 static void refuse_hello(struct tls_transport *tls, int status, int alert, const char *format,
                          const char *detail)
@@ -261,7 +261,7 @@ static void read_hello(struct tls_transport *tls)
     }
 }
 
-/* ---- the end ----------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------- */
 
 /* Which protocol was agreed on? */
 static void finish_alpn(struct tls_transport *tls)

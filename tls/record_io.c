@@ -4,7 +4,7 @@
 #include "tls/limits.h"
 #include "tls/record_output.h"
 
-/* ---- input ------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------- */
 
 static void violate(struct tls_transport *tls, int status, const char *sentence)
 {
@@ -108,7 +108,7 @@ static int receive(WOLFSSL *ssl, char *out, int len, void *ctx)
     return (int)n;
 }
 
-/* ---- output ------------------------------------------------------------------------------ */
+/* ---- output ---------------------------------------------------------------------------- */
 
 /* RFC 8446 section 4.1.3: a ServerHello with this random asks for another ClientHello. */
 static bool is_hello_retry_request(const uint8_t *record, size_t len)

@@ -18,7 +18,7 @@ _Static_assert(RECORD_START + TLS_RECORD_MAX + RECORD_OVERHEAD <= sizeof(((struc
 
 enum { CHUNK_ROOM = sizeof(((struct chunk *)0)->data) };
 
-/* ---- chunks ------------------------------------------------------------------------------ */
+/* ---- chunks ---------------------------------------------------------------------------- */
 
 static bool add_chunk(struct tls_transport *tls)
 {
@@ -119,7 +119,7 @@ void record_output_clear(struct tls_transport *tls)
     tls->base.output_len = 0;
 }
 
-/* ---- plaintext --------------------------------------------------------------------------- */
+/* ---- plaintext ------------------------------------------------------------------------- */
 
 /* A place in an array of iovecs. */
 struct reader {
@@ -182,7 +182,7 @@ static size_t record_limit(struct tls_transport *tls)
     return TLS_RECORD_MAX;
 }
 
-/* ---- one record -------------------------------------------------------------------------- */
+/* ---- one record ------------------------------------------------------------------------ */
 
 static bool encrypt(struct tls_transport *tls, const uint8_t *plain, size_t len)
 {

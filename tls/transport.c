@@ -8,7 +8,7 @@
 #include "tls/record_output.h"
 #include "tls/tls.h"
 
-/* ---- plaintext blocks -------------------------------------------------------------------- */
+/* ---- plaintext blocks ------------------------------------------------------------------ */
 
 enum { BLOCK_ROOM = sizeof(((struct chunk *)0)->data) - sizeof(struct plain_block) };
 _Static_assert((int)BLOCK_ROOM >= (int)TLS_RECORD_MAX, "a record's plaintext fits a block");
@@ -61,7 +61,7 @@ static struct plain_block *ready_block(struct tls_transport *tls)
     return tls->block;
 }
 
-/* ---- reading ----------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------- */
 
 /* No plaintext is left: says what ended it, if anything has. */
 static void finish_reading(struct tls_transport *tls)
@@ -134,7 +134,7 @@ static void read_plaintext(struct tls_transport *tls, halo_slice *out)
     finish_reading(tls);
 }
 
-/* ---- operations -------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------ */
 
 static void op_feed(struct transport *transport, halo_slice *in)
 {
@@ -242,7 +242,7 @@ static const struct transport_ops operations = {
     .free = op_free,
 };
 
-/* ---- the door ---------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------- */
 
 struct transport *tls_transport_new(struct memory *memory, halo_tls_context *context,
                                     const char *server_name, const uint64_t *now_ns)

@@ -98,14 +98,14 @@ static inline uint64_t tls_now(const struct tls_transport *tls)
     return tls->now_ns == NULL ? 0 : *tls->now_ns;
 }
 
-/* ---- handshake.c ---- */
+/* ---- handshake.c ----------------------------------------------------------------------- */
 
 /* A client's object and first flight; the state says when that failed. */
 void tls_handshake_start_client(struct tls_transport *tls, const char *server_name);
 /* Goes as far as the input allows. */
 void tls_handshake_step(struct tls_transport *tls);
 
-/* ---- failure.c ---- */
+/* ---- failure.c ------------------------------------------------------------------------- */
 
 /* Ends the transport: TRANSPORT_FAILED, and the WOLFSSL object is freed. Not inside a callback of
  * wolfSSL. */

@@ -15,7 +15,7 @@
 
 #include <halo/types.h>
 
-#define HALO_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define HALO_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define HALO_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 #define HALO_ASSERT(condition)                                                                     \
@@ -29,7 +29,7 @@
 
 /* The struct that holds `member` at `pointer`. */
 #define HALO_CONTAINER(pointer, type, member)                                                      \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Returns the status of `expression` from the calling function when it is not 0. */
 #define HALO_TRY(expression)                                                                       \

@@ -50,8 +50,9 @@ const char *halo_code_name(uint32_t code)
 
 void halo__assert_failed(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "halo: broken invariant: %s (%s:%d). This is a bug in halo or a call from the "
-                    "wrong thread; the process stops.\n",
+    fprintf(stderr,
+            "halo: broken invariant: %s (%s:%d). This is a bug in halo or a call from the "
+            "wrong thread; the process stops.\n",
             condition, file, line);
     abort();
 }

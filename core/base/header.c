@@ -100,11 +100,11 @@ int halo_header_set_new(halo_header_set **set, const halo_header *fields, size_t
         halo_header *to = &made->fields[i];
         int status;
 
-        *to = (halo_header){.name = {text, fields[i].name.len},
-                            .flags = fields[i].flags &
-                                     (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX)};
+        *to = (halo_header){ .name = { text, fields[i].name.len },
+                             .flags = fields[i].flags &
+                                      (HALO_HEADER_NEVER_INDEX | HALO_HEADER_NO_INDEX) };
         text = copy_text(text, fields[i].name, true);
-        to->value = (halo_bytes){text, fields[i].value.len};
+        to->value = (halo_bytes){ text, fields[i].value.len };
         text = copy_text(text, fields[i].value, false);
         status = prepare(to);
         if (status != 0) {
@@ -153,7 +153,7 @@ int halo_header_value_ok(halo_bytes value)
 
 halo_bytes halo_str(const char *text)
 {
-    return (halo_bytes){text, text != NULL ? strlen(text) : 0};
+    return (halo_bytes){ text, text != NULL ? strlen(text) : 0 };
 }
 
 int halo_bytes_equal(halo_bytes a, halo_bytes b)

@@ -22,11 +22,11 @@ static void system_release(void *pointer, void *ctx)
 
 void memory_init(struct memory *memory, const halo_allocator *allocator)
 {
-    *memory = (struct memory){0};
+    *memory = (struct memory){ 0 };
     if (allocator != NULL && allocator->alloc != NULL) {
         memory->allocator = *allocator;
     } else {
-        memory->allocator = (halo_allocator){system_alloc, system_resize, system_release, NULL};
+        memory->allocator = (halo_allocator){ system_alloc, system_resize, system_release, NULL };
     }
 }
 

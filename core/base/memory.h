@@ -48,8 +48,8 @@ struct memory {
     struct chunk *chunks; /* spare chunks, last-in-first-out */
     uint32_t chunks_spare;
     uint32_t chunks_in_use;
-    size_t allocations;  /* calls of alloc that gave memory, for tests and statistics */
-    size_t live;         /* of those, not yet released */
+    size_t allocations; /* calls of alloc that gave memory, for tests and statistics */
+    size_t live;        /* of those, not yet released */
 };
 
 /* `allocator` NULL or all zero: malloc, realloc, free. */
@@ -85,8 +85,8 @@ static inline void *slab_take(struct slab *slab)
     return object;
 }
 
-/* An object of zeros. The size is the slab's and no constant on purpose: one of this magnitude becomes a
- * "rep stos", which takes longer to start than the library's memset takes to finish. */
+/* An object of zeros. The size is the slab's and no constant on purpose: one of this magnitude
+ * becomes a "rep stos", which takes longer to start than the library's memset takes to finish. */
 static inline void *slab_take_zeroed(struct slab *slab)
 {
     void *object = slab_take(slab);

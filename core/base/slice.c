@@ -67,7 +67,7 @@ void halo_slice_release(halo_slice *slice)
 {
     halo_buffer *owner = slice->owner;
 
-    *slice = (halo_slice){0};
+    *slice = (halo_slice){ 0 };
     if (owner != NULL) {
         buffer_unref(owner);
     }

@@ -48,7 +48,7 @@ static inline void buffer_unref(struct halo_buffer *buffer)
 
 static inline halo_slice slice_of(struct halo_buffer *owner, const uint8_t *data, size_t len)
 {
-    return (halo_slice){.data = data, .len = len, .owner = owner};
+    return (halo_slice){ .data = data, .len = len, .owner = owner };
 }
 
 #endif

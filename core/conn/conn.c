@@ -179,7 +179,8 @@ static void protect_ring(struct conn *conn, halo_slice *slice)
 {
     if (conn->protocol != NULL && HALO_UNLIKELY(conn->protocol->held(conn) > 0) &&
         (conn->protocol->held(conn) >= HELD_BUFFERS_MAX || bufring_scarce(conn->loop))) {
-        if (bufring_copy_out(conn->loop, slice) == 0) { /* without memory they stay where they are */
+        if (bufring_copy_out(conn->loop, slice) ==
+            0) { /* without memory they stay where they are */
             conn->session->copied_in += slice->len;
         }
     }

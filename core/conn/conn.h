@@ -15,11 +15,11 @@
  *   CONNECTING a client's: there is no socket yet, but its session takes requests already
  *   HANDSHAKE  TLS is not through yet; a server has no protocol yet
  *   OPEN       octets go both ways
- *   FLUSHING   the protocol is over: what it left is sent, then close_notify and the end of the socket
+ *   FLUSHING   the protocol is over: what it left is sent, then close_notify and the socket's end
  *   LINGERING  our end is sent; input is dropped until the peer's end, so that it can read our last
  *              words before the socket is closed under it
- *   CLOSING    operations are called off; when the last has completed the descriptor is closed, the owner
- *              is told, and the memory is freed
+ *   CLOSING    operations are called off; when the last has completed the descriptor is closed, the
+ *              owner is told, and the memory is freed
  */
 #ifndef HALO_CORE_CONN_CONN_H
 #define HALO_CORE_CONN_CONN_H
@@ -74,8 +74,8 @@ struct conn_owner {
     void (*on_closed)(struct conn *conn);
 };
 
-/* What another module keeps with a connection. `leave` is called once, when the connection goes: after the end of
- * its streams and of its protocol was told. */
+/* What another module keeps with a connection. `leave` is called once, when the connection goes:
+ * after the end of its streams and of its protocol was told. */
 struct conn_guest {
     void (*leave)(struct conn_guest *guest);
 };
@@ -122,8 +122,8 @@ struct conn_env {
 struct conn_env *conn_env_of(struct halo_loop *loop);
 
 /* Takes the descriptor and the transport (on failure too: NULL is returned when memory is out).
- * Then conn_start(). With -1 for the descriptor it is connecting: conn_attach() or conn_abort() is to
- * follow, and until then it tells what calls on its session lead to. */
+ * Then conn_start(). With -1 for the descriptor it is connecting: conn_attach() or conn_abort() is
+ * to follow, and until then it tells what calls on its session lead to. */
 struct conn *conn_new(struct halo_loop *loop, int fd, struct transport *transport,
                       const struct conn_owner *owner, void *owner_data,
                       const struct conn_options *options);
@@ -136,8 +136,8 @@ void conn_start(struct conn *conn);
 void conn_set_session(struct conn *conn, struct halo_session *session);
 /* Ends the connection at once: no more octets in either direction but an alert. */
 void conn_abort(struct conn *conn, const struct halo_error *error);
-/* The owner wants the connection gone: once it is over, what is left to be said gets a moment, whether the
- * peer reads it or not. */
+/* The owner wants the connection gone: once it is over, what is left to be said gets a moment,
+ * whether the peer reads it or not. */
 void conn_hurry(struct conn *conn);
 /* Ends a connection that is of no use, in on_open: what TLS has to say is said. */
 void conn_refuse(struct conn *conn, const struct halo_error *error);

@@ -23,7 +23,7 @@ static struct bufring_slot *slot_of(struct halo_buffer *buffer)
     return HALO_CONTAINER(buffer, struct bufring_slot, buffer);
 }
 
-/* ---- groups ---- */
+/* ---- groups ---------------------------------------------------------------------------- */
 
 /* One mapping holds the ring that is shared with the kernel, which must begin a page, then the
  * slots, then the octets, which begin a page too: a buffer that is never used costs no memory. */
@@ -134,7 +134,7 @@ static void group_unregister(struct bufring_group *group)
     (void)ring->ops->buffers_unregister(ring, group->id);
 }
 
-/* ---- the set ---- */
+/* ---- the set --------------------------------------------------------------------------- */
 
 void bufring_init(struct bufring *bufring, struct halo_loop *loop, uint32_t size, uint32_t count,
                   uint32_t count_max)
@@ -246,7 +246,7 @@ uint32_t bufring_commit(struct bufring *bufring)
     return min_u32(bufring->num_starved, group_available(current));
 }
 
-/* ---- buffers ---- */
+/* ---- buffers --------------------------------------------------------------------------- */
 
 halo_slice bufring_take(struct bufring_group *group, uint32_t id, size_t len)
 {

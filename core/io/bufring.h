@@ -57,7 +57,7 @@ struct bufring {
     bool dirty; /* some group has returned buffers, or may be freed */
 };
 
-/* ---- for those who get received slices ---- */
+/* ---- for those who get received slices ------------------------------------------------- */
 
 /* Is the slice part of a receive buffer (and not of a copy)? */
 bool bufring_owns(const halo_slice *slice);
@@ -71,7 +71,7 @@ bool bufring_scarce(const struct halo_loop *loop);
  * alone. */
 int bufring_copy_out(struct halo_loop *loop, halo_slice *slice) HALO_MUST_USE;
 
-/* ---- for core/io ---- */
+/* ---- for core/io ----------------------------------------------------------------------- */
 
 void bufring_init(struct bufring *bufring, struct halo_loop *loop, uint32_t size, uint32_t count,
                   uint32_t count_max);

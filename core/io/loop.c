@@ -27,7 +27,7 @@ static const uint64_t NEAR_NS = 10 * 1000 * 1000;
 static const uint64_t FREE_TIMEOUT_NS = UINT64_C(5) * 1000 * 1000 * 1000;
 static const int64_t FREE_STEP_NS = 100 * 1000 * 1000;
 
-/* ---- making a loop ---- */
+/* ---- making a loop --------------------------------------------------------------------- */
 
 void halo_loop_options_init_sized(struct halo_loop_options *options, size_t struct_size)
 {
@@ -144,7 +144,7 @@ void loop_update_clock(struct halo_loop *loop)
     loop->now_ns = loop->ring->ops->clock_ns(loop->ring);
 }
 
-/* ---- the ring ---- */
+/* ---- the ring -------------------------------------------------------------------------- */
 
 static uint32_t completion_entries(const struct bufring *bufring)
 {
@@ -228,7 +228,7 @@ static int take_ring(struct halo_loop *loop)
     return loop->ring_ready ? 0 : open_ring(loop);
 }
 
-/* ---- waking ---- */
+/* ---- waking ---------------------------------------------------------------------------- */
 
 static void arm_wake(struct halo_loop *loop)
 {
@@ -283,7 +283,7 @@ void halo_loop_stop(halo_loop *loop)
     loop_leave_visitor(loop);
 }
 
-/* ---- one turn ---- */
+/* ---- one turn -------------------------------------------------------------------------- */
 
 /* How long the enter may wait. */
 static int64_t wait_time(struct halo_loop *loop, int64_t timeout_ns)
@@ -387,7 +387,7 @@ int loop_turn(struct halo_loop *loop, int64_t timeout_ns)
     return 0;
 }
 
-/* ---- running ---- */
+/* ---- running --------------------------------------------------------------------------- */
 
 static bool has_work(const struct halo_loop *loop)
 {
@@ -457,7 +457,7 @@ int halo_loop_run(halo_loop *loop)
     return 0;
 }
 
-/* ---- freeing ---- */
+/* ---- freeing --------------------------------------------------------------------------- */
 
 static bool has_leftovers(const struct halo_loop *loop)
 {

@@ -185,7 +185,7 @@ static inline bool loop_closing(const struct halo_loop *loop)
     return loop->closing;
 }
 
-/* ---- for core/io and tests ---- */
+/* ---- for core/io and tests ------------------------------------------------------------- */
 
 /* halo_loop_new() with another ring, which is taken. NULL: the real one. */
 int loop_new_with_ring(struct halo_loop **out, const struct halo_loop_options *options,

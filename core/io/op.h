@@ -62,7 +62,7 @@ void io_op_submit(struct halo_loop *loop, struct io_op *op, struct ring_request 
  * idle operation, or one that is being cancelled, does nothing. */
 void io_op_cancel(struct halo_loop *loop, struct io_op *op);
 
-/* ---- for core/io ---- */
+/* ---- for core/io ----------------------------------------------------------------------- */
 
 /* Ends an idle operation without the kernel: `done` is called with `error` in the next batch. */
 void io_op_fail(struct halo_loop *loop, struct io_op *op, int error);

@@ -148,7 +148,7 @@ int ring_probe(struct ring_capabilities *capabilities);
  * pressure? (6.2 to 6.6.16 and 6.7.0 to 6.7.4; liburing issue 1062) */
 bool ring_release_accept_bug(const char *release);
 
-/* ---- why there is no ring ---- */
+/* ---- why there is no ring -------------------------------------------------------------- */
 
 /* What the explanation looks at besides the errno. */
 struct ring_environment {

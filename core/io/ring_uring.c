@@ -269,7 +269,7 @@ static int ring_buffers_unregister(struct ring *ring, uint16_t group)
     return io_uring_unregister_buf_ring(&uring_of(ring)->uring, group);
 }
 
-/* ---- plain system calls ---- */
+/* ---- plain system calls ---------------------------------------------------------------- */
 
 static uint64_t ring_clock_ns(struct ring *ring)
 {

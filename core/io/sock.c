@@ -48,7 +48,7 @@ void io_set_reset_on_close(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-/* ---- listening ---- */
+/* ---- listening ------------------------------------------------------------------------- */
 
 static int set_option(int fd, int level, int option, uint32_t value)
 {

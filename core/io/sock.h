@@ -24,7 +24,7 @@
 struct bufring_group;
 struct halo_loop;
 
-/* ---- receive ---------------------------------------------------------------------------- */
+/* ---- receive --------------------------------------------------------------------------- */
 
 /* Octets that one connection may receive before the others get their turn, where the kernel can
  * limit it (6.17); eight buffers of 8 KiB. On older kernels 32 buffers (6.8 and later) or all there
@@ -77,7 +77,7 @@ static inline bool io_receiver_idle(const struct io_receiver *receiver)
     return !receiver->started;
 }
 
-/* ---- send ------------------------------------------------------------------------------- */
+/* ---- send ------------------------------------------------------------------------------ */
 
 /* Pieces of one send. Up to eight cost nothing extra; before 6.10 the kernel allocates for more. */
 enum { IO_SEND_PIECES_MAX = 16 };
@@ -111,7 +111,7 @@ static inline bool io_sender_idle(const struct io_sender *sender)
     return io_op_idle(&sender->op);
 }
 
-/* ---- accept ----------------------------------------------------------------------------- */
+/* ---- accept ---------------------------------------------------------------------------- */
 
 enum io_acceptor_state {
     IO_ACCEPTOR_IDLE = 0,
@@ -162,7 +162,7 @@ static inline bool io_acceptor_idle(const struct io_acceptor *acceptor)
     return acceptor->state == IO_ACCEPTOR_IDLE;
 }
 
-/* ---- connect ---------------------------------------------------------------------------- */
+/* ---- connect --------------------------------------------------------------------------- */
 
 struct io_connect_options {
     struct io_address local; /* address to connect from; empty: the kernel chooses */
@@ -194,7 +194,7 @@ static inline bool io_connector_idle(const struct io_connector *connector)
     return io_op_idle(&connector->op);
 }
 
-/* ---- calls ------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------- */
 
 /* Options of a listening socket; accepted sockets inherit those of TCP. Zero means the kernel's
  * default, unless said otherwise. */
@@ -238,7 +238,7 @@ void io_close_now(struct halo_loop *loop, int fd);
 void io_fd_opened(struct halo_loop *loop, int fd);
 void io_fd_closed(struct halo_loop *loop, int fd);
 
-/* ---- for core/io ------------------------------------------------------------------------ */
+/* ---- for core/io ----------------------------------------------------------------------- */
 
 /* Arms up to `count` of the receivers that wait for buffers. */
 void io_receivers_feed(struct halo_loop *loop, uint32_t count);

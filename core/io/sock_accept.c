@@ -43,7 +43,7 @@ static void arm(struct io_acceptor *acceptor)
     io_op_submit(loop, &acceptor->op, &request);
 }
 
-/* ---- errors ---- */
+/* ---- errors ---------------------------------------------------------------------------- */
 
 static void back_off(struct io_acceptor *acceptor, int error)
 {
@@ -103,7 +103,7 @@ static void accept_failed(struct io_acceptor *acceptor, int error)
     }
 }
 
-/* ---- completions ---- */
+/* ---- completions ----------------------------------------------------------------------- */
 
 static void hand_out(struct io_acceptor *acceptor, int fd)
 {
@@ -162,7 +162,7 @@ static void acceptor_done(struct io_op *op, int result, uint32_t flags)
     }
 }
 
-/* ---- calls ---- */
+/* ---- calls ----------------------------------------------------------------------------- */
 
 void io_acceptor_start(struct io_acceptor *acceptor)
 {

@@ -19,7 +19,7 @@ void io_receiver_init(struct io_receiver *receiver, struct halo_loop *loop, int 
     list_init(&receiver->starved);
 }
 
-/* ---- waiting for buffers ---- */
+/* ---- waiting for buffers --------------------------------------------------------------- */
 
 static void starve(struct io_receiver *receiver)
 {
@@ -83,7 +83,7 @@ void io_receivers_feed(struct halo_loop *loop, uint32_t count)
     }
 }
 
-/* ---- completions ---- */
+/* ---- completions ----------------------------------------------------------------------- */
 
 /* The receiver may be freed in here. */
 static void end(struct io_receiver *receiver, int error)
@@ -158,7 +158,7 @@ static void receiver_done(struct io_op *op, int result, uint32_t flags)
     }
 }
 
-/* ---- calls ---- */
+/* ---- calls ----------------------------------------------------------------------------- */
 
 void io_receiver_start(struct io_receiver *receiver)
 {

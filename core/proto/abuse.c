@@ -5,12 +5,13 @@
 static void bucket_init(struct bucket *bucket, uint32_t burst, uint32_t per_second, uint64_t now_ns)
 {
     *bucket = (struct bucket){
-        .tokens = burst, .burst = burst, .per_second = per_second, .refilled_ns = now_ns};
+        .tokens = burst, .burst = burst, .per_second = per_second, .refilled_ns = now_ns
+    };
 }
 
 void abuse_init(struct abuse *abuse, const struct halo_limits *limits, uint64_t now_ns)
 {
-    *abuse = (struct abuse){0};
+    *abuse = (struct abuse){ 0 };
     bucket_init(&abuse->resets, limits->resets, limits->resets_per_second, now_ns);
     bucket_init(&abuse->faults, limits->faults, 0, now_ns);
     bucket_init(&abuse->pings, limits->pings, limits->pings_per_second, now_ns);

@@ -1,7 +1,7 @@
 /*
  * Budgets for what a peer may do without use: token buckets that refill with time and, more
- * important, with completed streams, so that honest clients at any rate never see them. A frame that
- * finds its bucket empty ends the connection with ENHANCE_YOUR_CALM.
+ * important, with completed streams, so that honest clients at any rate never see them. A frame
+ * that finds its bucket empty ends the connection with ENHANCE_YOUR_CALM.
  */
 #ifndef HALO_CORE_PROTO_ABUSE_H
 #define HALO_CORE_PROTO_ABUSE_H
@@ -19,12 +19,12 @@ struct bucket {
 };
 
 struct abuse {
-    struct bucket resets;   /* RST_STREAM from the peer */
-    struct bucket faults;   /* streams that the peer made us reset */
+    struct bucket resets; /* RST_STREAM from the peer */
+    struct bucket faults; /* streams that the peer made us reset */
     struct bucket pings;
     struct bucket settings;
     struct bucket glitches;
-    uint32_t refused;       /* streams refused, given back by completed ones */
+    uint32_t refused; /* streams refused, given back by completed ones */
     uint32_t empty_frames;
     uint64_t window_updates;
     uint64_t data_frames_sent;

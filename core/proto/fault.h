@@ -1,6 +1,6 @@
 /*
- * What a rule that was broken means: for whom (a stream or the connection), with which code, and in which
- * words. A rule is a constant; handlers return a pointer to it, or NULL when all is well, and
+ * What a rule that was broken means: for whom (a stream or the connection), with which code, and in
+ * which words. A rule is a constant; handlers return a pointer to it, or NULL when all is well, and
  * session_fault() alone turns it into RST_STREAM, GOAWAY and events.
  */
 #ifndef HALO_CORE_PROTO_FAULT_H
@@ -19,16 +19,16 @@ struct fault {
     uint8_t scope;
     /* A stream's fault that a peer may cause without malice and without cost (a refused stream). */
     uint8_t innocent;
-    uint32_t code; /* enum halo_code */
+    uint32_t code;      /* enum halo_code */
     const char *reason; /* becomes GOAWAY's debug data and halo_error.reason */
 };
 
 #define FAULT_OF(scope_, innocent_, code_, reason_)                                                \
     (__extension__({                                                                               \
-        static const struct fault fault_constant = {(scope_), (innocent_), (code_), (reason_)};    \
+        static const struct fault fault_constant = { (scope_), (innocent_), (code_), (reason_) };  \
         &fault_constant;                                                                           \
     }))
-#define STREAM_FAULT(code, reason) FAULT_OF(FAULT_STREAM, 0, code, reason)
+#define STREAM_FAULT(code, reason)     FAULT_OF(FAULT_STREAM, 0, code, reason)
 #define CONNECTION_FAULT(code, reason) FAULT_OF(FAULT_CONNECTION, 0, code, reason)
 
 /* Passes a fault on to the caller. */

@@ -10,9 +10,9 @@ enum stream_rule {
 
 #define ANY_LEN LIMIT_FRAME_SIZE_MAX
 
-/* Lengths are those of the payload without padding rules; a frame outside them is FRAME_SIZE_ERROR, always
- * for the connection: either the RFC says so, or it lets us choose, and a peer that cannot frame is
- * not worth a stream's reset (see docs/ARCHITECTURE.md, "resets that a peer provokes"). */
+/* Lengths are those of the payload without padding rules; a frame outside them is FRAME_SIZE_ERROR,
+ * always for the connection: either the RFC says so, or it lets us choose, and a peer that cannot
+ * frame is not worth a stream's reset (see docs/ARCHITECTURE.md, "resets that a peer provokes"). */
 static const struct frame_rule {
     const char *name;
     uint32_t len_min;

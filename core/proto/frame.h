@@ -1,6 +1,6 @@
 /*
- * Frames (RFC 9113 sections 4 and 6): types, flags, and one table of the rules that can be checked from the
- * frame header alone. Handlers may rely on every rule of the table.
+ * Frames (RFC 9113 sections 4 and 6): types, flags, and one table of the rules that can be checked
+ * from the frame header alone. Handlers may rely on every rule of the table.
  */
 #ifndef HALO_CORE_PROTO_FRAME_H
 #define HALO_CORE_PROTO_FRAME_H
@@ -63,13 +63,15 @@ static inline uint8_t *frame_header_store(uint8_t *out, uint32_t len, uint8_t ty
     return out + FRAME_HEADER_LEN;
 }
 
-/* Checks what the table says of this frame; `size_max` is our acknowledged SETTINGS_MAX_FRAME_SIZE. */
+/* Checks what the table says of this frame; `size_max` is our acknowledged
+ * SETTINGS_MAX_FRAME_SIZE. */
 const struct fault *frame_check(const struct frame *frame, uint32_t size_max);
 
 /* "HEADERS" and so on; "UNKNOWN" for types outside the table. */
 const char *frame_type_name(uint8_t type);
 
-/* One line of text for a trace: with what the payload says as far as it is at hand. Returns the length. */
+/* One line of text for a trace: with what the payload says as far as it is at hand. Returns the
+ * length. */
 size_t frame_describe(char *out, size_t size, const struct frame *frame, const uint8_t *payload,
                       size_t payload_len);
 

@@ -38,7 +38,7 @@ static void put_hex(struct text *text, const uint8_t *octets, size_t len)
     static const char hex[] = "0123456789abcdef";
 
     for (size_t i = 0; i < len; i++) {
-        char pair[3] = {hex[octets[i] >> 4], hex[octets[i] & 15], '\0'};
+        char pair[3] = { hex[octets[i] >> 4], hex[octets[i] & 15], '\0' };
 
         put(text, pair);
     }
@@ -59,17 +59,17 @@ static void put_flags(struct text *text, const struct frame *frame)
         uint8_t flag;
         const char *name;
     } names[] = {
-        {FRAME_DATA, FLAG_END_STREAM, "END_STREAM"},
-        {FRAME_DATA, FLAG_PADDED, "PADDED"},
-        {FRAME_HEADERS, FLAG_END_STREAM, "END_STREAM"},
-        {FRAME_HEADERS, FLAG_END_HEADERS, "END_HEADERS"},
-        {FRAME_HEADERS, FLAG_PADDED, "PADDED"},
-        {FRAME_HEADERS, FLAG_PRIORITY, "PRIORITY"},
-        {FRAME_SETTINGS, FLAG_ACK, "ACK"},
-        {FRAME_PUSH_PROMISE, FLAG_END_HEADERS, "END_HEADERS"},
-        {FRAME_PUSH_PROMISE, FLAG_PADDED, "PADDED"},
-        {FRAME_PING, FLAG_ACK, "ACK"},
-        {FRAME_CONTINUATION, FLAG_END_HEADERS, "END_HEADERS"},
+        { FRAME_DATA, FLAG_END_STREAM, "END_STREAM" },
+        { FRAME_DATA, FLAG_PADDED, "PADDED" },
+        { FRAME_HEADERS, FLAG_END_STREAM, "END_STREAM" },
+        { FRAME_HEADERS, FLAG_END_HEADERS, "END_HEADERS" },
+        { FRAME_HEADERS, FLAG_PADDED, "PADDED" },
+        { FRAME_HEADERS, FLAG_PRIORITY, "PRIORITY" },
+        { FRAME_SETTINGS, FLAG_ACK, "ACK" },
+        { FRAME_PUSH_PROMISE, FLAG_END_HEADERS, "END_HEADERS" },
+        { FRAME_PUSH_PROMISE, FLAG_PADDED, "PADDED" },
+        { FRAME_PING, FLAG_ACK, "ACK" },
+        { FRAME_CONTINUATION, FLAG_END_HEADERS, "END_HEADERS" },
     };
     const char *before = " flags=";
 
@@ -129,7 +129,8 @@ static void put_goaway(struct text *text, const uint8_t *payload, size_t len)
     if (len > 8) {
         put(text, " debug=\"");
         for (size_t i = 8; i < len && i < 8 + 80; i++) {
-            char octet[2] = {payload[i] >= 0x20 && payload[i] < 0x7f ? (char)payload[i] : '.', '\0'};
+            char octet[2] = { payload[i] >= 0x20 && payload[i] < 0x7f ? (char)payload[i] : '.',
+                              '\0' };
 
             put(text, octet);
         }
@@ -172,7 +173,7 @@ static void put_payload(struct text *text, const struct frame *frame, const uint
 size_t frame_describe(char *out, size_t size, const struct frame *frame, const uint8_t *payload,
                       size_t payload_len)
 {
-    struct text text = {out, out + size - 1};
+    struct text text = { out, out + size - 1 };
 
     put(&text, frame_type_name(frame->type));
     if (frame->type >= FRAME_TYPE_COUNT) {

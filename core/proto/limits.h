@@ -1,51 +1,51 @@
 /*
- * Every limit of the protocol engine, with its reason. Options can change those that have a member in
- * struct halo_limits or halo_session_options; the others are properties of the design.
+ * Every limit of the protocol engine, with its reason. Options can change those that have a member
+ * in struct halo_limits or halo_session_options; the others are properties of the design.
  *
- * A soft limit fails one request, a hard one closes the connection with ENHANCE_YOUR_CALM unless the
- * RFC names another code. No limit is refreshed by a frame that makes no progress.
+ * A soft limit fails one request, a hard one closes the connection with ENHANCE_YOUR_CALM unless
+ * the RFC names another code. No limit is refreshed by a frame that makes no progress.
  */
 #ifndef HALO_CORE_PROTO_LIMITS_H
 #define HALO_CORE_PROTO_LIMITS_H
 
-/* ---- what the RFC fixes --------------------------------------------------------------------- */
+/* ---- what the RFC fixes ---------------------------------------------------------------- */
 
-#define LIMIT_WINDOW_MAX 0x7fffffff         /* RFC 9113 6.9.1 */
-#define LIMIT_WINDOW_DEFAULT 65535          /* RFC 9113 6.9.2 */
-#define LIMIT_FRAME_SIZE_MIN 16384          /* RFC 9113 6.5.2 */
-#define LIMIT_FRAME_SIZE_MAX 16777215       /* RFC 9113 6.5.2 */
-#define LIMIT_STREAM_ID_MAX 0x7fffffffu     /* RFC 9113 5.1.1 */
+#define LIMIT_WINDOW_MAX     0x7fffffff  /* RFC 9113 6.9.1 */
+#define LIMIT_WINDOW_DEFAULT 65535       /* RFC 9113 6.9.2 */
+#define LIMIT_FRAME_SIZE_MIN 16384       /* RFC 9113 6.5.2 */
+#define LIMIT_FRAME_SIZE_MAX 16777215    /* RFC 9113 6.5.2 */
+#define LIMIT_STREAM_ID_MAX  0x7fffffffu /* RFC 9113 5.1.1 */
 
-/* ---- what a peer may open ------------------------------------------------------------------- */
+/* ---- what a peer may open -------------------------------------------------------------- */
 
 /* Streams at once that our server allows: nginx and Jetty say 128, most others 100. Enforced from
  * the first frame on, whether or not our SETTINGS were acknowledged. */
 #define LIMIT_CONCURRENT_STREAMS 128
-/* Streams refused before the connection is closed; each completed stream gives one back. A peer that
- * never read our SETTINGS gets 128 chances. */
+/* Streams refused before the connection is closed; each completed stream gives one back. A peer
+ * that never read our SETTINGS gets 128 chances. */
 #define LIMIT_REFUSED_STREAMS 128
 /* Streams a client assumes to be allowed before the server's SETTINGS (Go and Node: 100). */
 #define LIMIT_PEER_STREAMS_ASSUMED 100
 /* Requests of our own that may wait for a place. Each holds a stream and a copy of its fields. */
 #define LIMIT_REQUESTS_QUEUED 4096
-/* Our own resets that are remembered, so that frames already under way are ignored and not taken for
- * errors. A client that cancels a thousand downloads at once is honest. */
+/* Our own resets that are remembered, so that frames already under way are ignored and not taken
+ * for errors. A client that cancels a thousand downloads at once is honest. */
 #define LIMIT_RESETS_REMEMBERED 1024
 
-/* ---- header blocks -------------------------------------------------------------------------- */
+/* ---- header blocks --------------------------------------------------------------------- */
 
-/* Decoded list, as RFC 9113 6.5.2 counts it: 32 KiB of text (nginx, Kestrel, Traffic Server) and the
- * 32 octets of 128 fields. Twice that is hostile. */
-#define LIMIT_HEADER_LIST_SIZE 36864
+/* Decoded list, as RFC 9113 6.5.2 counts it: 32 KiB of text (nginx, Kestrel, Traffic Server) and
+ * the 32 octets of 128 fields. Twice that is hostile. */
+#define LIMIT_HEADER_LIST_SIZE        36864
 #define LIMIT_HEADER_LIST_SIZE_CLIENT 65536 /* servers send more: Set-Cookie, content policies */
-#define LIMIT_HEADER_HARD_FACTOR 2
+#define LIMIT_HEADER_HARD_FACTOR      2
 /* Fields: browsers send 20 to 40; Node, Envoy, Apache and h2o stop at 100 to 128. Cookies come in
  * crumbs (RFC 9113 8.2.3) and get a number of their own. 1024 is hostile: a field that costs the
  * peer one octet costs us forty. */
-#define LIMIT_HEADER_FIELDS 128
+#define LIMIT_HEADER_FIELDS        128
 #define LIMIT_HEADER_FIELDS_CLIENT 256
-#define LIMIT_COOKIE_CRUMBS 256
-#define LIMIT_HEADER_FIELDS_HARD 1024
+#define LIMIT_COOKIE_CRUMBS        256
+#define LIMIT_HEADER_FIELDS_HARD   1024
 /* One name or value: twice what nginx, Apache and Varnish allow, half of Traffic Server. */
 #define LIMIT_HEADER_STRING 16384
 /* Encoded block: more than any list within the limits above needs. */
@@ -53,18 +53,18 @@
 /* CONTINUATION frames of one block (nghttp2: 8): the block limit fits in five full ones. */
 #define LIMIT_CONTINUATION_FRAMES 8
 /* Empty ones among them have no use at all. */
-#define LIMIT_CONTINUATION_EMPTY 2
+#define LIMIT_CONTINUATION_EMPTY    2
 #define LIMIT_INFORMATION_RESPONSES 16
 /* Trailers: a handful of checksums and status fields; Tomcat allows 8 KiB. */
 #define LIMIT_TRAILER_FIELDS 32
 /* Dynamic tables (all peers: 4096). A peer that offers our encoder more does not get it. */
-#define LIMIT_DECODER_TABLE 4096
+#define LIMIT_DECODER_TABLE     4096
 #define LIMIT_DECODER_TABLE_MAX (1024 * 1024)
-#define LIMIT_ENCODER_TABLE 4096
+#define LIMIT_ENCODER_TABLE     4096
 /* A block that we send. */
 #define LIMIT_SEND_BLOCK 65536
 
-/* ---- frames --------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------- */
 
 /* Entries of one SETTINGS frame (nghttp2, Node: 32). */
 #define LIMIT_SETTINGS_ENTRIES 32
@@ -72,29 +72,33 @@
 #define LIMIT_CONTROL_PAYLOAD 16384
 /* Answers that wait to be sent before we stop reading, and before we give up: a peer that makes us
  * answer but does not read gets TCP's back-pressure. */
-#define LIMIT_QUEUED_REPLIES 64
+#define LIMIT_QUEUED_REPLIES      64
 #define LIMIT_QUEUED_REPLIES_HARD 1000
-#define LIMIT_OUTSTANDING_PINGS 10
-#define LIMIT_PENDING_SETTINGS 10
+#define LIMIT_OUTSTANDING_PINGS   10
+#define LIMIT_PENDING_SETTINGS    10
 
-/* ---- rates: tokens in a burst, refill a second ------------------------------------------------ */
+/* ---- rates: tokens in a burst, refill a second ----------------------------------------- */
 
-#define LIMIT_RESETS 256 /* one back for each completed response, so cancelling clients never see it */
+#define LIMIT_RESETS                                                                               \
+    256 /* one back for each completed response, so cancelling clients never see it */
 #define LIMIT_RESETS_PER_SECOND 10
-#define LIMIT_FAULTS 64 /* stream errors that the peer provokes; no refill but by completed streams */
-#define LIMIT_PINGS 200
-#define LIMIT_PINGS_PER_SECOND 10
-#define LIMIT_SETTINGS 20
+#define LIMIT_FAULTS                                                                               \
+    64 /* stream errors that the peer provokes; no refill but by completed streams */
+#define LIMIT_PINGS               200
+#define LIMIT_PINGS_PER_SECOND    10
+#define LIMIT_SETTINGS            20
 #define LIMIT_SETTINGS_PER_SECOND 1
 /* Frames without use: empty DATA, PRIORITY, unknown types, WINDOW_UPDATE on nothing. */
-#define LIMIT_GLITCHES 1000
+#define LIMIT_GLITCHES            1000
 #define LIMIT_GLITCHES_PER_SECOND 33
-/* WINDOW_UPDATE frames beyond 5 + 2 x (streams + 10 x DATA frames sent) + this (Envoy's formula). */
+/* WINDOW_UPDATE frames beyond 5 + 2 x (streams + 10 x DATA frames sent) + this (Envoy's
+ * formula). */
 #define LIMIT_WINDOW_UPDATES_SLACK 256
-/* Empty DATA frames without END_STREAM over the connection's life, given back by completed streams. */
+/* Empty DATA frames without END_STREAM over the connection's life, given back by completed
+ * streams. */
 #define LIMIT_EMPTY_FRAMES 100
 
-/* ---- flow control --------------------------------------------------------------------------- */
+/* ---- flow control ---------------------------------------------------------------------- */
 
 #define LIMIT_STREAM_WINDOW 65535
 /* Several uploads at once must not wait for each other's credit. */
@@ -102,28 +106,28 @@
 /* Slices shorter than this are charged as this much when held: bookkeeping costs, too. */
 #define LIMIT_HELD_CHARGE_MIN 256
 
-/* ---- output --------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------- */
 
 /* DATA up to this is copied next to its frame header: cheaper than one more piece in the send. */
 #define LIMIT_DATA_INLINE 1024
-/* Built and not yet sent: beyond, nothing more is built (h2o aims at 80 KiB). Late building keeps priorities
- * effective. */
+/* Built and not yet sent: beyond, nothing more is built (h2o aims at 80 KiB). Late building keeps
+ * priorities effective. */
 #define LIMIT_OUTPUT_SOFT (256 * 1024)
 /* Do not dribble: DATA shorter than this is held back while the window is the only reason. */
-#define LIMIT_DATA_MIN 1024
+#define LIMIT_DATA_MIN         1024
 #define LIMIT_STREAM_LOW_WATER 65536
 
-/* ---- time, in milliseconds ------------------------------------------------------------------- */
+/* ---- time, in milliseconds ------------------------------------------------------------- */
 
-#define LIMIT_PREFACE_MS 10000
+#define LIMIT_PREFACE_MS      10000
 #define LIMIT_SETTINGS_ACK_MS 10000
 #define LIMIT_HEADER_BLOCK_MS 10000
-#define LIMIT_IDLE_MS 60000
-#define LIMIT_STALL_MS 30000
-#define LIMIT_GOAWAY_MS 1000
-#define LIMIT_DRAIN_MS 30000
-/* Octets a second that a peer must take for its window not to count as stalled (Kestrel: 240). An octet now
- * and then would hold a response for hours. */
+#define LIMIT_IDLE_MS         60000
+#define LIMIT_STALL_MS        30000
+#define LIMIT_GOAWAY_MS       1000
+#define LIMIT_DRAIN_MS        30000
+/* Octets a second that a peer must take for its window not to count as stalled (Kestrel: 240). An
+ * octet now and then would hold a response for hours. */
 #define LIMIT_STALL_RATE 240
 
 #endif

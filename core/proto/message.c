@@ -38,25 +38,18 @@ static const struct fault *read_content_length(halo_bytes value, struct message 
     return NULL;
 }
 
-/* Names that a rule asks about. All others only have to be made of good octets, which is known by now. */
+/* Names that a rule asks about. All others only have to be made of good octets, which is known by
+ * now. */
 static const bool has_rule[HALO_NAME_COUNT] = {
     [HALO_NAME_UNKNOWN] = true, /* may be a pseudo-header field that nobody knows */
-    [HALO_NAME_AUTHORITY] = true,
-    [HALO_NAME_METHOD] = true,
-    [HALO_NAME_PATH] = true,
-    [HALO_NAME_SCHEME] = true,
-    [HALO_NAME_STATUS] = true,
-    [HALO_NAME_PROTOCOL] = true,
-    [HALO_NAME_CONNECTION] = true,
-    [HALO_NAME_HTTP2_SETTINGS] = true,
-    [HALO_NAME_KEEP_ALIVE] = true,
-    [HALO_NAME_PROXY_CONNECTION] = true,
-    [HALO_NAME_TE] = true,
-    [HALO_NAME_TRANSFER_ENCODING] = true,
-    [HALO_NAME_UPGRADE] = true,
-    [HALO_NAME_CONTENT_LENGTH] = true,
-    [HALO_NAME_COOKIE] = true,
-    [HALO_NAME_HOST] = true,
+    [HALO_NAME_AUTHORITY] = true,  [HALO_NAME_METHOD] = true,
+    [HALO_NAME_PATH] = true,       [HALO_NAME_SCHEME] = true,
+    [HALO_NAME_STATUS] = true,     [HALO_NAME_PROTOCOL] = true,
+    [HALO_NAME_CONNECTION] = true, [HALO_NAME_HTTP2_SETTINGS] = true,
+    [HALO_NAME_KEEP_ALIVE] = true, [HALO_NAME_PROXY_CONNECTION] = true,
+    [HALO_NAME_TE] = true,         [HALO_NAME_TRANSFER_ENCODING] = true,
+    [HALO_NAME_UPGRADE] = true,    [HALO_NAME_CONTENT_LENGTH] = true,
+    [HALO_NAME_COOKIE] = true,     [HALO_NAME_HOST] = true,
 };
 
 /* The pseudo-header fields of a list by token, NULL where there is none. */
@@ -140,8 +133,8 @@ static inline const struct fault *read_pseudo(const halo_header *fields, size_t 
     return NULL;
 }
 
-/* Octets that cannot be in a path or an authority: what would end a request line or change the meaning
- * of one when a request is passed on as HTTP/1.1. */
+/* Octets that cannot be in a path or an authority: what would end a request line or change the
+ * meaning of one when a request is passed on as HTTP/1.1. */
 enum {
     NOT_IN_PATH = 1,
     NOT_IN_AUTHORITY = 2,
@@ -149,13 +142,10 @@ enum {
 };
 
 static const uint8_t forbidden[256] = {
-    [0x00 ... 0x20] = NOT_IN_BOTH,
-    [0x7f] = NOT_IN_BOTH,
+    [0x00 ... 0x20] = NOT_IN_BOTH, [0x7f] = NOT_IN_BOTH,
     ['@'] = NOT_IN_AUTHORITY, /* userinfo is not allowed (RFC 9113 8.3.1) */
-    ['/'] = NOT_IN_AUTHORITY,
-    ['?'] = NOT_IN_AUTHORITY,
-    ['#'] = NOT_IN_AUTHORITY,
-    ['\\'] = NOT_IN_AUTHORITY,
+    ['/'] = NOT_IN_AUTHORITY,      ['?'] = NOT_IN_AUTHORITY,
+    ['#'] = NOT_IN_AUTHORITY,      ['\\'] = NOT_IN_AUTHORITY,
 };
 
 /* Is the value not empty, and no octet of it forbidden? */
@@ -219,7 +209,8 @@ static bool host_equal(halo_bytes a, halo_bytes b)
     return true;
 }
 
-/* :authority and host name one origin (RFC 9113 8.3.1): two that differ are how requests are smuggled. */
+/* :authority and host name one origin (RFC 9113 8.3.1): two that differ are how requests are
+ * smuggled. */
 static inline const struct fault *check_authority(const struct pseudo_fields *pseudo, bool needed)
 {
     const halo_header *authority = pseudo->by_token[HALO_NAME_AUTHORITY];
@@ -295,7 +286,7 @@ static const struct fault *check_method(halo_bytes method)
         char octet = method.data[i];
         char lower = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
 
-        if (octet == ':' || hpack_name_flags((halo_bytes){&lower, 1}) != 0) {
+        if (octet == ':' || hpack_name_flags((halo_bytes){ &lower, 1 }) != 0) {
             return MALFORMED("malformed :method");
         }
     }
@@ -310,11 +301,11 @@ const struct fault *message_check_request(const halo_header *fields, size_t coun
         ALLOWED = 1u << HALO_NAME_AUTHORITY | 1u << HALO_NAME_METHOD | 1u << HALO_NAME_PATH |
                   1u << HALO_NAME_SCHEME | 1u << HALO_NAME_PROTOCOL,
     };
-    struct pseudo_fields pseudo = {0};
+    struct pseudo_fields pseudo = { 0 };
     const halo_header *method;
     size_t regular;
 
-    *message = (struct message){.content_length = -1};
+    *message = (struct message){ .content_length = -1 };
     FAULT_TRY(read_pseudo(fields, count, ALLOWED, &pseudo, &regular));
     FAULT_TRY(check_regular(fields, count, regular, limits->fields, message, &pseudo));
     method = pseudo.by_token[HALO_NAME_METHOD];
@@ -341,11 +332,11 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
                                            const struct message_limits *limits,
                                            struct message *message)
 {
-    struct pseudo_fields pseudo = {0};
+    struct pseudo_fields pseudo = { 0 };
     const halo_header *status;
     size_t regular;
 
-    *message = (struct message){.content_length = -1};
+    *message = (struct message){ .content_length = -1 };
     FAULT_TRY(read_pseudo(fields, count, 1u << HALO_NAME_STATUS, &pseudo, &regular));
     FAULT_TRY(check_regular(fields, count, regular, limits->fields, message, &pseudo));
     status = pseudo.by_token[HALO_NAME_STATUS];
@@ -369,8 +360,8 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
 
 const struct fault *message_check_trailers(const halo_header *fields, size_t count)
 {
-    struct message message = {.content_length = -1};
-    struct pseudo_fields pseudo = {0};
+    struct message message = { .content_length = -1 };
+    struct pseudo_fields pseudo = { 0 };
 
     FAULT_TRY(check_regular(fields, count, 0, LIMIT_TRAILER_FIELDS, &message, &pseudo));
     if (message.content_length >= 0) {
@@ -389,7 +380,7 @@ static bool name_ok_in_lower_case(halo_bytes name)
 
         if (octet >= 'A' && octet <= 'Z') {
             capital = true;
-        } else if (hpack_name_flags((halo_bytes){&octet, 1}) != 0) {
+        } else if (hpack_name_flags((halo_bytes){ &octet, 1 }) != 0) {
             return false;
         }
     }

@@ -1,7 +1,7 @@
 /*
- * HTTP semantics of header lists (RFC 9113 section 8): which fields may be there, in which order, and
- * what they mean for the stream. Pure functions over a list; the decoder has looked at the octets
- * already and left its findings in the fields' flags and tokens.
+ * HTTP semantics of header lists (RFC 9113 section 8): which fields may be there, in which order,
+ * and what they mean for the stream. Pure functions over a list; the decoder has looked at the
+ * octets already and left its findings in the fields' flags and tokens.
  */
 #ifndef HALO_CORE_PROTO_MESSAGE_H
 #define HALO_CORE_PROTO_MESSAGE_H
@@ -19,7 +19,7 @@ struct message {
 };
 
 struct message_limits {
-    uint32_t fields; /* cookies apart, which have a limit of their own */
+    uint32_t fields;       /* cookies apart, which have a limit of their own */
     bool extended_connect; /* we enabled it */
 };
 
@@ -31,9 +31,10 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
                                            struct message *message);
 const struct fault *message_check_trailers(const halo_header *fields, size_t count);
 
-/* Checks fields that are to be sent, without their pseudo-header fields. Returns 0 or a negative HALO_E_*.
- * *mixed_case is set when a name must be put in lower case first. `checked`, if not NULL, has room for the
- * fields and gets them with their tokens, so that the encoder need not look for them again. */
+/* Checks fields that are to be sent, without their pseudo-header fields. Returns 0 or a negative
+ * HALO_E_*. *mixed_case is set when a name must be put in lower case first. `checked`, if not NULL,
+ * has room for the fields and gets them with their tokens, so that the encoder need not look for
+ * them again. */
 int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
                        bool *mixed_case);
 

@@ -2,7 +2,7 @@
 
 void output_init(struct output *output, struct memory *memory, struct slab *blocks)
 {
-    *output = (struct output){.memory = memory, .blocks = blocks};
+    *output = (struct output){ .memory = memory, .blocks = blocks };
     output->segments = output->inline_segments;
     output->segments_cap = HALO_ARRAY_LEN(output->inline_segments);
 }
@@ -76,7 +76,7 @@ static struct segment *add_segment(struct output *output, const uint8_t *data, s
         return NULL;
     }
     segment = segment_at(output, output->count++);
-    *segment = (struct segment){.data = data, .len = len};
+    *segment = (struct segment){ .data = data, .len = len };
     output->len += len;
     return segment;
 }
@@ -157,7 +157,8 @@ int output_describe(struct output *output, struct iovec *iov, int max, size_t li
         const struct segment *segment = segment_at(output, i);
         size_t len = min_size(segment->len, limit);
 
-        iov[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)segment->data, .iov_len = len};
+        iov[count++] =
+            (struct iovec){ .iov_base = (void *)(uintptr_t)segment->data, .iov_len = len };
         limit -= len;
         described += len;
     }

@@ -1,10 +1,10 @@
 /*
  * Octets on their way out of a session, in wire order: frame headers and small payloads in chunks,
- * larger payloads where they already are. A queue of segments describes them; neighbours in one chunk
- * are one segment, so a batch of small responses goes out as a single piece.
+ * larger payloads where they already are. A queue of segments describes them; neighbours in one
+ * chunk are one segment, so a batch of small responses goes out as a single piece.
  *
- * What is in the queue will be sent (unless the connection breaks): a segment holds a reference to what it
- * points to until output_sent() has passed it.
+ * What is in the queue will be sent (unless the connection breaks): a segment holds a reference to
+ * what it points to until output_sent() has passed it.
  */
 #ifndef HALO_CORE_PROTO_OUTPUT_H
 #define HALO_CORE_PROTO_OUTPUT_H
@@ -43,21 +43,21 @@ enum write_block_kind {
 struct segment {
     const uint8_t *data;
     size_t len;
-    struct chunk *chunk;       /* one of these two holds the octets */
+    struct chunk *chunk; /* one of these two holds the octets */
     struct write_block *block;
 };
 
 struct output {
     struct memory *memory;
-    struct slab *blocks; /* of struct write_block */
-    struct chunk *tail;  /* where the next frame header goes; NULL: none yet */
+    struct slab *blocks;      /* of struct write_block */
+    struct chunk *tail;       /* where the next frame header goes; NULL: none yet */
     struct segment *segments; /* a ring of segments_cap entries */
     uint32_t segments_cap;    /* a power of two, 0 at first */
     uint32_t first;
     uint32_t count;
     size_t len;       /* octets in all segments */
     size_t described; /* of those, handed out by output_describe(): a send may be reading them */
-    bool failed;  /* memory was out: the connection cannot go on */
+    bool failed;      /* memory was out: the connection cannot go on */
     struct segment inline_segments[4];
 };
 
@@ -113,7 +113,7 @@ void output_sent(struct output *output, size_t len);
 /* Forgets everything that was not even described. */
 void output_clear(struct output *output);
 
-/* ---- blocks ---------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------- */
 
 void write_block_unref(struct slab *blocks, struct write_block *block);
 

@@ -2,7 +2,7 @@
 
 #include "core/proto/limits.h"
 
-/* ---- what the sessions of a thread share ------------------------------------------------------- */
+/* ---- what the sessions of a thread share ----------------------------------------------- */
 
 enum {
     /* One list at the largest limits of both roles; see struct hpack_list for the sum. */
@@ -44,7 +44,7 @@ static int env_fit_list(struct proto_env *env, const struct halo_limits *limits)
 
 int proto_env_init(struct proto_env *env, struct memory *memory)
 {
-    *env = (struct proto_env){.memory = memory};
+    *env = (struct proto_env){ .memory = memory };
     slab_init(&env->streams, memory, sizeof(struct halo_stream), 32);
     slab_init(&env->blocks, memory, sizeof(struct write_block), 64);
     return 0;
@@ -58,7 +58,7 @@ void proto_env_fini(struct proto_env *env)
     slab_fini(&env->blocks);
 }
 
-/* ---- options ------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------- */
 
 static void limits_default(struct halo_limits *limits, int role)
 {
@@ -135,7 +135,7 @@ static int check_options(const struct halo_session_options *options)
     return session_check_settings((int)options->role, &options->settings);
 }
 
-/* ---- making and freeing -------------------------------------------------------------------------- */
+/* ---- making and freeing ---------------------------------------------------------------- */
 
 static uint64_t deadline(uint64_t now_ns, uint32_t timeout_ms)
 {
@@ -160,8 +160,8 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->next_local_id = options->role == HALO_CLIENT ? 1 : 2;
     session->goaway_local_id = LIMIT_STREAM_ID_MAX;
     session->goaway_remote_id = LIMIT_STREAM_ID_MAX;
-    session->receive = (struct receive_window){.size = LIMIT_WINDOW_DEFAULT,
-                                               .available = LIMIT_WINDOW_DEFAULT};
+    session->receive =
+        (struct receive_window){ .size = LIMIT_WINDOW_DEFAULT, .available = LIMIT_WINDOW_DEFAULT };
     session->send_window = LIMIT_WINDOW_DEFAULT;
     session->reader.mode = options->role == HALO_SERVER ? READ_PREFACE : READ_FRAME_HEADER;
     session->preface_deadline_ns = deadline(now_ns, options->preface_timeout_ms);
@@ -185,7 +185,8 @@ static void init_members(struct halo_session *session, const struct halo_session
     }
 }
 
-/* RFC 9113 3.4: the client's preface, then the SETTINGS of either side, then the window of the connection. */
+/* RFC 9113 3.4: the client's preface, then the SETTINGS of either side, then the window of the
+ * connection. */
 static int write_opening(struct halo_session *session, uint32_t window)
 {
     if (session->role == HALO_CLIENT) {
@@ -319,7 +320,7 @@ void halo_session_free(halo_session *session)
     }
 }
 
-/* ---- getters -------------------------------------------------------------------------------------- */
+/* ---- getters --------------------------------------------------------------------------- */
 
 void halo_session_set_user_data(halo_session *session, void *user_data)
 {

@@ -5,15 +5,15 @@
  *   session_fault.c    the one sink of faults; closing of streams and of the session
  *   session_recv.c     octets in: preface, frame headers, gathering, the order of events
  *   session_frames.c   one handler per frame type
- *   session_block.c    header blocks: HEADERS + CONTINUATION, HPACK, what a list means for its stream
+ *   session_block.c    header blocks: HEADERS + CONTINUATION, HPACK, what a list means
  *   session_headers.c  calls that send header blocks
  *   session_body.c     calls that send bodies
  *   session_receive.c  windows; received bodies handed out, held, credited
  *   session_output.c   pull and sent: DATA by the scheduler, late
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
  *
- * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed memory and
- * sources, both from the output side, and the frame trace.
+ * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed
+ * memory and sources, both from the output side, and the frame trace.
  */
 #ifndef HALO_CORE_PROTO_SESSION_H
 #define HALO_CORE_PROTO_SESSION_H
@@ -43,12 +43,12 @@ void proto_env_fini(struct proto_env *env);
 
 /* Where the reader of input stands. */
 enum read_mode {
-    READ_PREFACE,      /* server: the 24 octets of the client's preface */
+    READ_PREFACE, /* server: the 24 octets of the client's preface */
     READ_FRAME_HEADER,
-    READ_PAYLOAD,      /* gathering a payload that came in pieces */
-    READ_PAD_LENGTH,   /* the first octet of a padded DATA frame */
+    READ_PAYLOAD,    /* gathering a payload that came in pieces */
+    READ_PAD_LENGTH, /* the first octet of a padded DATA frame */
     READ_DATA,
-    READ_SKIP,         /* padding, frames that are ignored */
+    READ_SKIP, /* padding, frames that are ignored */
 };
 
 struct reader {
@@ -61,9 +61,9 @@ struct reader {
     uint32_t padding;  /* of a DATA frame, still to be skipped after its data */
     uint32_t gathered; /* octets of the preface, the frame header, or the payload at hand */
     uint8_t mode;
-    bool stop;                         /* the input's end was told */
-    struct halo_stream *data_stream;   /* READ_DATA: who gets it */
-    uint8_t *payload;                  /* READ_PAYLOAD: memory of payload_size octets */
+    bool stop;                       /* the input's end was told */
+    struct halo_stream *data_stream; /* READ_DATA: who gets it */
+    uint8_t *payload;                /* READ_PAYLOAD: memory of payload_size octets */
     uint32_t payload_size;
     uint8_t head[PREFACE_LEN];
 };
@@ -112,9 +112,9 @@ struct halo_session {
     struct output output;
     struct stream_store store;
 
-    uint8_t role; /* enum halo_role */
-    uint8_t state; /* enum session_state */
-    uint8_t lent;  /* enum lent */
+    uint8_t role;      /* enum halo_role */
+    uint8_t state;     /* enum session_state */
+    uint8_t lent;      /* enum lent */
     bool lent_kept;    /* halo_session_keep_data() made a slice of what is lent */
     bool credit_given; /* LENT_DATA: keep_data or manual credit took over */
     bool remote_settings_seen;
@@ -128,8 +128,8 @@ struct halo_session {
     void *user_data;
 
     /* Streams. */
-    struct list_link streams; /* all of them */
-    struct list_link notify;  /* with something to tell */
+    struct list_link streams;  /* all of them */
+    struct list_link notify;   /* with something to tell */
     struct list_link ready[8]; /* by urgency: something to send and window for it */
     struct list_link blocked;  /* something to send, no window of the stream */
     struct list_link waiting;  /* client: requests without a number */
@@ -138,19 +138,19 @@ struct halo_session {
     uint32_t open_remote; /* streams the peer opened, until their close was told */
     uint32_t open_local;
     uint32_t next_local_id;
-    uint32_t last_remote_id;     /* highest the peer used */
-    uint32_t skipped_from;       /* the latest gap in its numbers: these it can never use */
+    uint32_t last_remote_id; /* highest the peer used */
+    uint32_t skipped_from;   /* the latest gap in its numbers: these it can never use */
     uint32_t skipped_to;
-    uint32_t last_accepted_id;   /* highest of those that reached the application */
-    uint32_t goaway_local_id;    /* last id of the GOAWAY we sent; max: none */
-    uint32_t goaway_remote_id;   /* last id of the GOAWAY we got; max: none */
+    uint32_t last_accepted_id; /* highest of those that reached the application */
+    uint32_t goaway_local_id;  /* last id of the GOAWAY we sent; max: none */
+    uint32_t goaway_remote_id; /* last id of the GOAWAY we got; max: none */
     struct reset_memory resets_sent;
     struct halo_stream *lent_stream;
     uint32_t lent_len;
     const uint8_t *lent_data;
     uint8_t *spent_payload; /* what the last event may point to: freed by settle */
     uint8_t *spent_block;
-    struct list_link kept;  /* slices of received data that the application holds */
+    struct list_link kept; /* slices of received data that the application holds */
     uint32_t kept_count;
 
     /* Windows of the connection. */
@@ -160,7 +160,7 @@ struct halo_session {
     uint64_t data_sent; /* octets of DATA payload */
 
     /* Settings. */
-    struct halo_settings local;  /* acknowledged */
+    struct halo_settings local; /* acknowledged */
     struct halo_settings remote;
     struct halo_settings initial; /* what our first SETTINGS say; limits hold from the start */
     struct pending_settings *pending_first;
@@ -199,8 +199,9 @@ struct halo_session {
     uint64_t copied_in; /* body octets that halo copied, see docs/ARCHITECTURE.md */
     uint64_t copied_out;
 
-    /* Called when the session has something to send or to tell that its driver does not know of: the connection
-     * then pumps at the end of the batch. NULL for sessions that are driven by hand. */
+    /* Called when the session has something to send or to tell that its driver does not know of:
+     * the connection then pumps at the end of the batch. NULL for sessions that are driven by
+     * hand. */
     void (*wake)(struct halo_session *session);
     void *driver; /* whose session it is (core/conn) */
     const struct halo_session_callbacks *callbacks;
@@ -221,10 +222,10 @@ static inline void session_wake(struct halo_session *session)
     }
 }
 
-/* ---- session_fault.c ------------------------------------------------------------------------------ */
+/* ---- session_fault.c ------------------------------------------------------------------- */
 
-/* The sink: RST_STREAM and the stream's end, or GOAWAY and the session's. `stream_id` is that of the frame
- * (0: none), `stream` its stream when there is one. */
+/* The sink: RST_STREAM and the stream's end, or GOAWAY and the session's. `stream_id` is that of
+ * the frame (0: none), `stream` its stream when there is one. */
 void session_fault(struct halo_session *session, const struct fault *fault, uint32_t stream_id,
                    struct halo_stream *stream);
 /* Ends the session: every stream is told, then SESSION_CLOSED. `goaway` with error->code goes out
@@ -249,7 +250,7 @@ void stream_note(struct halo_stream *stream, uint8_t note);
 /* Writes RST_STREAM and remembers it. */
 void session_write_reset(struct halo_session *session, uint32_t stream_id, uint32_t code);
 
-/* ---- session_recv.c, session_frames.c, session_block.c --------------------------------------------- */
+/* ---- session_recv.c, session_frames.c, session_block.c --------------------------------- */
 
 const struct fault *session_frame(struct halo_session *session, const struct frame *frame,
                                   const uint8_t *payload, struct halo_event *event);
@@ -262,22 +263,22 @@ void session_block_drop(struct halo_session *session);
 
 enum stream_lookup {
     LOOKUP_FOUND,
-    LOOKUP_IDLE,     /* never used */
-    LOOKUP_RESET,    /* we reset it a moment ago: what comes was under way */
+    LOOKUP_IDLE,  /* never used */
+    LOOKUP_RESET, /* we reset it a moment ago: what comes was under way */
     LOOKUP_CLOSED,
 };
 enum stream_lookup session_lookup(const struct halo_session *session, uint32_t stream_id,
                                   struct halo_stream **stream);
 bool session_is_local_id(const struct halo_session *session, uint32_t stream_id);
 
-/* ---- session_receive.c, session_body.c --------------------------------------------------------------- */
+/* ---- session_receive.c, session_body.c ------------------------------------------------- */
 
 void session_write_window_update(struct halo_session *session, uint32_t stream_id,
                                  uint32_t increment);
 /* Our SETTINGS_INITIAL_WINDOW_SIZE holds. */
 void session_resize_streams(struct halo_session *session, uint32_t size);
-/* Octets of DATA are done with: credit to the connection and, while the peer may still send on it, to the
- * stream (NULL: gone). */
+/* Octets of DATA are done with: credit to the connection and, while the peer may still send on it,
+ * to the stream (NULL: gone). */
 void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len);
 /* Octets of a body are handed out with the next event. */
 void session_lend_data(struct halo_session *session, struct halo_stream *stream,
@@ -295,19 +296,19 @@ bool stream_take_held(struct halo_stream *stream, struct halo_event *event);
 void stream_drop_held(struct halo_stream *stream);
 void stream_settle_held(struct halo_stream *stream);
 void stream_drop_writes(struct halo_stream *stream);
-/* For sources inside halo that answer HALO_E_AGAIN and get their octets by themselves: octets that have come, sent
- * without a copy, before the source is asked again. `end`: these were the last (the slice may be empty). The slice
- * is taken. 0 or HALO_E_NOMEM. */
+/* For sources inside halo that answer HALO_E_AGAIN and get their octets by themselves: octets that
+ * have come, sent without a copy, before the source is asked again. `end`: these were the last (the
+ * slice may be empty). The slice is taken. 0 or HALO_E_NOMEM. */
 int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end);
 
-/* ---- session_headers.c ----------------------------------------------------------------------------- */
+/* ---- session_headers.c ----------------------------------------------------------------- */
 
 /* Gives numbers to waiting requests while the peer allows more streams. */
 void session_start_waiting(struct halo_session *session);
 /* Encodes queued trailers of a stream whose body is through. */
 void stream_write_trailers(struct halo_stream *stream);
 
-/* ---- session_output.c ------------------------------------------------------------------------------ */
+/* ---- session_output.c ------------------------------------------------------------------ */
 
 /* The stream has something to send, or its window grew: puts it where the scheduler finds it. */
 void stream_schedule(struct halo_stream *stream);
@@ -328,7 +329,7 @@ static inline int64_t stream_send_window(const struct halo_stream *stream)
     return (int64_t)stream->session->remote.initial_window_size + stream->send_credit;
 }
 
-/* ---- session_control.c ----------------------------------------------------------------------------- */
+/* ---- session_control.c ----------------------------------------------------------------- */
 
 const struct fault *session_settings_frame(struct halo_session *session, const struct frame *frame,
                                            const uint8_t *payload, struct halo_event *event);
@@ -344,7 +345,7 @@ void session_write_goaway(struct halo_session *session, uint32_t last_stream_id,
 /* Streams came or went: starts or stops the idle deadline. */
 void session_idle_update(struct halo_session *session);
 
-/* ---- frames out ------------------------------------------------------------------------------------ */
+/* ---- frames out ------------------------------------------------------------------------ */
 
 /* Room for a frame of `len` payload octets with its header written; *payload is where it goes. The
  * frame is settled by frame_commit(). NULL when memory is out. */

@@ -1,11 +1,11 @@
 /*
- * Header blocks (RFC 9113 4.3): HEADERS and its CONTINUATION frames, decoded as one, and what the list
- * then means for its stream.
+ * Header blocks (RFC 9113 4.3): HEADERS and its CONTINUATION frames, decoded as one, and what the
+ * list then means for its stream.
  *
  * A block in one frame is decoded where it lies. One in several frames is gathered first (at most
- * limits.header_block octets), so memory is held in the measure of what the peer has sent, and a half block costs
- * no decoding. Every block is decoded, also those of streams that are refused or gone: the dynamic
- * table must follow (4.3).
+ * limits.header_block octets), so memory is held in the measure of what the peer has sent, and a
+ * half block costs no decoding. Every block is decoded, also those of streams that are refused or
+ * gone: the dynamic table must follow (4.3).
  */
 #include "core/proto/session.h"
 
@@ -15,18 +15,18 @@
 void session_block_drop(struct halo_session *session)
 {
     memory_free(session->env->memory, session->block.octets);
-    session->block = (struct open_block){.deadline_ns = UINT64_MAX};
+    session->block = (struct open_block){ .deadline_ns = UINT64_MAX };
 }
 
-/* ---- decoding ------------------------------------------------------------------------------------------ */
+/* ---- decoding -------------------------------------------------------------------------- */
 
 static void list_set_limits(const struct halo_session *session, struct hpack_list *list)
 {
     const struct halo_limits *limits = &session->limits;
 
     list->size_max = limits->header_list_size;
-    list->size_hard = (uint32_t)min_u64(
-        UINT32_MAX, (uint64_t)limits->header_list_size * LIMIT_HEADER_HARD_FACTOR);
+    list->size_hard = (uint32_t)min_u64(UINT32_MAX, (uint64_t)limits->header_list_size *
+                                                        LIMIT_HEADER_HARD_FACTOR);
     list->fields_hard = max_u32(LIMIT_HEADER_FIELDS_HARD, limits->header_fields);
     list->string_max = limits->header_string;
 }
@@ -70,7 +70,7 @@ static const struct fault *decode(struct halo_session *session, const uint8_t *b
     }
 }
 
-/* ---- what a list means --------------------------------------------------------------------------------- */
+/* ---- what a list means ----------------------------------------------------------------- */
 
 static void fill_event(struct halo_session *session, struct halo_event *event, uint16_t type,
                        struct halo_stream *stream, bool end, int status)
@@ -82,8 +82,8 @@ static void fill_event(struct halo_session *session, struct halo_event *event, u
     event->u.headers.fields = session->env->list.fields;
     event->u.headers.count = session->env->list.count;
     event->u.headers.status = status;
-    session->lent = type == HALO_EVENT_REQUEST || type == HALO_EVENT_RESPONSE ? LENT_LIST
-                                                                              : LENT_PASSING_LIST;
+    session->lent =
+        type == HALO_EVENT_REQUEST || type == HALO_EVENT_RESPONSE ? LENT_LIST : LENT_PASSING_LIST;
     session->lent_stream = stream;
 }
 
@@ -230,7 +230,8 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
     }
 }
 
-/* A new stream of the peer: its number must be of its kind and above all before (RFC 9113 5.1.1). */
+/* A new stream of the peer: its number must be of its kind and above all before (RFC 9113
+ * 5.1.1). */
 static const struct fault *on_new_stream(struct halo_session *session, uint32_t stream_id, bool end,
                                          struct halo_event *event)
 {
@@ -264,13 +265,14 @@ static const struct fault *on_block(struct halo_session *session, uint32_t strea
     default:
         /* RFC 9113 5.1.1: a number that is lower than those before, and was never used. */
         if (stream_id >= session->skipped_from && stream_id <= session->skipped_to) {
-            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a number that was passed over");
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR,
+                                    "HEADERS on a number that was passed over");
         }
         return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS on a closed stream");
     }
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------- */
 
 static const struct fault *gather_block(struct halo_session *session, const uint8_t *fragment,
                                         uint32_t len)
@@ -281,8 +283,8 @@ static const struct fault *gather_block(struct halo_session *session, const uint
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
     }
     if (block->len + len > block->cap) {
-        uint32_t cap = max_u32(block->len + len, min_u32(block->cap * 2,
-                                                         session->limits.header_block));
+        uint32_t cap =
+            max_u32(block->len + len, min_u32(block->cap * 2, session->limits.header_block));
         uint8_t *octets = memory_resize(session->env->memory, block->octets, cap);
 
         if (octets == NULL) {

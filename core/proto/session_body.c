@@ -1,6 +1,6 @@
 /*
- * Calls that send bodies. Small octets that nothing holds back go into the output in the call; everything
- * else waits in the stream as blocks, which the scheduler takes from (session_output.c).
+ * Calls that send bodies. Small octets that nothing holds back go into the output in the call;
+ * everything else waits in the stream as blocks, which the scheduler takes from (session_output.c).
  */
 #include "core/proto/session.h"
 
@@ -16,7 +16,7 @@ __attribute__((noinline)) static void drop_writes(struct halo_stream *stream)
     struct slab *blocks = &stream->session->env->blocks;
     struct halo_source source = stream->source;
 
-    stream->source = (struct halo_source){0};
+    stream->source = (struct halo_source){ 0 };
     stream->buffered = 0;
     while (stream->write_first != NULL) {
         struct write_block *block = stream->write_first;
@@ -89,7 +89,7 @@ static struct write_block *new_block(struct halo_stream *stream, const void *dat
     struct write_block *block = slab_take(&stream->session->env->blocks);
 
     if (block != NULL) {
-        *block = (struct write_block){.data = data, .len = len, .refs = 1, .kind = (uint8_t)kind};
+        *block = (struct write_block){ .data = data, .len = len, .refs = 1, .kind = (uint8_t)kind };
     }
     return block;
 }
@@ -113,9 +113,10 @@ static void finish_write(struct halo_stream *stream, unsigned flags)
     stream_schedule(stream);
 }
 
-/* ---- copied ---------------------------------------------------------------------------------------------- */
+/* ---- copied ---------------------------------------------------------------------------- */
 
-/* Adds to the end of the last block when that is a chunk of ours with room. Returns what it took. */
+/* Adds to the end of the last block when that is a chunk of ours with room. Returns what it
+ * took. */
 static size_t extend_last(struct halo_stream *stream, const uint8_t *data, size_t len)
 {
     struct write_block *last = stream->write_last;
@@ -182,7 +183,8 @@ static bool queue_in_chunks(struct halo_stream *stream, const uint8_t *data, siz
     return true;
 }
 
-/* Takes back what was queued behind `last` (NULL: all), and what `last` grew by since it was `len` long. */
+/* Takes back what was queued behind `last` (NULL: all), and what `last` grew by since it was `len`
+ * long. */
 static void unqueue(struct halo_stream *stream, struct write_block *last, size_t len)
 {
     struct write_block *block = last != NULL ? last->next : stream->write_first;
@@ -240,7 +242,7 @@ int halo_stream_write(halo_stream *stream, const void *data, size_t len, unsigne
     return 0;
 }
 
-/* ---- borrowed and counted ---------------------------------------------------------------------------------- */
+/* ---- borrowed and counted -------------------------------------------------------------- */
 
 int halo_stream_write_borrow(halo_stream *stream, const void *data, size_t len, unsigned flags,
                              void (*done)(void *ctx), void *ctx)
@@ -277,7 +279,7 @@ int halo_stream_write_slice(halo_stream *stream, halo_slice *slice, unsigned fla
     struct write_block *block = NULL;
     int status;
 
-    *slice = (halo_slice){0};
+    *slice = (halo_slice){ 0 };
     if (is_dropped(stream) || taken.owner == NULL || taken.len == 0) {
         /* Without an owner the octets are the caller's: they are copied. */
         status = halo_stream_write(stream, taken.data, taken.len, flags);
@@ -300,7 +302,7 @@ int halo_stream_write_slice(halo_stream *stream, halo_slice *slice, unsigned fla
     return 0;
 }
 
-/* ---- sources, and the end ------------------------------------------------------------------------------------ */
+/* ---- sources, and the end -------------------------------------------------------------- */
 
 int halo_stream_set_source(halo_stream *stream, const struct halo_source *source, unsigned flags)
 {
@@ -334,7 +336,7 @@ int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end)
     halo_slice taken = *slice;
 
     HALO_ASSERT(stream->source.read != NULL && (taken.len == 0 || taken.owner != NULL));
-    *slice = (halo_slice){0};
+    *slice = (halo_slice){ 0 };
     if (taken.len > 0) {
         struct write_block *block = new_block(stream, taken.data, taken.len, BLOCK_BUFFER);
 
@@ -375,10 +377,10 @@ int halo_stream_reset(halo_stream *stream, uint32_t code)
     if ((stream->flags & STREAM_CLOSED) != 0) {
         return HALO_E_INVALID_STREAM;
     }
-    /* NO_ERROR behind a whole response is the polite end of a request that is not needed any more (RFC 9113
-     * 8.1): nothing failed. */
+    /* NO_ERROR behind a whole response is the polite end of a request that is not needed any more
+     * (RFC 9113 8.1): nothing failed. */
     if (code == HALO_NO_ERROR && stream->send_half == HALF_DONE) {
-        static const struct halo_error in_order = {.reason = ""};
+        static const struct halo_error in_order = { .reason = "" };
 
         session_write_reset(stream->session, stream->id, code);
         stream->flags |= STREAM_RESET_SENT;
@@ -391,7 +393,7 @@ int halo_stream_reset(halo_stream *stream, uint32_t code)
     return 0;
 }
 
-/* ---- getters --------------------------------------------------------------------------------------------------- */
+/* ---- getters --------------------------------------------------------------------------- */
 
 uint32_t halo_stream_id(const halo_stream *stream)
 {
@@ -423,12 +425,12 @@ halo_header_list halo_stream_headers(const halo_stream *stream)
     const struct halo_session *session = stream->session;
 
     if (stream->headers != NULL) {
-        return (halo_header_list){stream->headers->fields, stream->headers->count};
+        return (halo_header_list){ stream->headers->fields, stream->headers->count };
     }
     if (session->lent == LENT_LIST && session->lent_stream == stream) {
-        return (halo_header_list){session->env->list.fields, session->env->list.count};
+        return (halo_header_list){ session->env->list.fields, session->env->list.count };
     }
-    return (halo_header_list){0};
+    return (halo_header_list){ 0 };
 }
 
 int halo_stream_end_after_headers(const halo_stream *stream)
@@ -455,8 +457,8 @@ void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *in
 {
     *info = (struct halo_stream_info){
         .state = stream_state(stream),
-        .local_window = (int64_t)stream->session->local.initial_window_size +
-                        stream->receive.available,
+        .local_window =
+            (int64_t)stream->session->local.initial_window_size + stream->receive.available,
         .remote_window = stream_send_window(stream),
         .reset_code = stream->reset_code,
         .octets_sent = stream->octets_sent,

@@ -1,6 +1,6 @@
 /*
- * The connection's own business: SETTINGS and their acknowledgement, PING, GOAWAY and the graceful end,
- * deadlines.
+ * The connection's own business: SETTINGS and their acknowledgement, PING, GOAWAY and the graceful
+ * end, deadlines.
  */
 #include "core/proto/session.h"
 
@@ -19,7 +19,7 @@ static const struct fault *count_reply(struct halo_session *session)
                : NULL;
 }
 
-/* ---- SETTINGS (RFC 9113 6.5) --------------------------------------------------------------------------------- */
+/* ---- SETTINGS (RFC 9113 6.5) ----------------------------------------------------------- */
 
 static bool has(const struct halo_settings *settings, uint32_t identifier)
 {
@@ -146,7 +146,8 @@ static const struct fault *check_setting(const struct halo_session *session, uin
         break;
     case HALO_SETTINGS_INITIAL_WINDOW_SIZE:
         if (value > LIMIT_WINDOW_MAX) {
-            return CONNECTION_FAULT(HALO_FLOW_CONTROL_ERROR, "invalid SETTINGS_INITIAL_WINDOW_SIZE");
+            return CONNECTION_FAULT(HALO_FLOW_CONTROL_ERROR,
+                                    "invalid SETTINGS_INITIAL_WINDOW_SIZE");
         }
         break;
     case HALO_SETTINGS_MAX_FRAME_SIZE:
@@ -156,12 +157,13 @@ static const struct fault *check_setting(const struct halo_session *session, uin
         break;
     case HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL: /* RFC 8441 section 3: never back to 0 */
         if (value > 1 || (value == 0 && session->remote.enable_connect_protocol != 0)) {
-            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "invalid SETTINGS_ENABLE_CONNECT_PROTOCOL");
+            return CONNECTION_FAULT(HALO_PROTOCOL_ERROR,
+                                    "invalid SETTINGS_ENABLE_CONNECT_PROTOCOL");
         }
         break;
     case HALO_SETTINGS_NO_RFC7540_PRIORITIES: /* RFC 9218 2.1: fixed by the first SETTINGS */
-        if (value > 1 || (session->remote_settings_seen &&
-                          value != session->remote.no_rfc7540_priorities)) {
+        if (value > 1 ||
+            (session->remote_settings_seen && value != session->remote.no_rfc7540_priorities)) {
             return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "invalid SETTINGS_NO_RFC7540_PRIORITIES");
         }
         break;
@@ -171,8 +173,8 @@ static const struct fault *check_setting(const struct halo_session *session, uin
     return NULL;
 }
 
-/* RFC 9113 6.9.2: no stream's window may pass the maximum. Streams keep the difference to the initial
- * size, so they need a look only when that grows. */
+/* RFC 9113 6.9.2: no stream's window may pass the maximum. Streams keep the difference to the
+ * initial size, so they need a look only when that grows. */
 static const struct fault *check_windows(const struct halo_session *session, uint32_t initial)
 {
     const struct list_link *link;
@@ -181,8 +183,7 @@ static const struct fault *check_windows(const struct halo_session *session, uin
         return NULL;
     }
     for (link = session->streams.next; link != &session->streams; link = link->next) {
-        const struct halo_stream *stream =
-            HALO_CONTAINER((uintptr_t)link, struct halo_stream, all);
+        const struct halo_stream *stream = HALO_CONTAINER((uintptr_t)link, struct halo_stream, all);
 
         if ((int64_t)initial + stream->send_credit > LIMIT_WINDOW_MAX) {
             return CONNECTION_FAULT(HALO_FLOW_CONTROL_ERROR, "SETTINGS overflow a stream's window");
@@ -215,7 +216,7 @@ static const struct fault *apply_setting(struct halo_session *session, uint16_t 
     case HALO_SETTINGS_MAX_FRAME_SIZE:
         remote->max_frame_size = value;
         break;
-    case HALO_SETTINGS_MAX_HEADER_LIST_SIZE: /* advisory: finished work is never thrown away for it */
+    case HALO_SETTINGS_MAX_HEADER_LIST_SIZE: /* advice: finished work is never thrown away */
         remote->max_header_list_size = value;
         break;
     case HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL:
@@ -238,8 +239,9 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
     bool first = !session->remote_settings_seen;
 
     if ((frame->flags & FLAG_ACK) != 0) {
-        return frame->len == 0 ? on_settings_ack(session, event)
-                               : CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "SETTINGS ACK with payload");
+        return frame->len == 0
+                   ? on_settings_ack(session, event)
+                   : CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "SETTINGS ACK with payload");
     }
     if (frame->len % 6 != 0) {
         return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "SETTINGS not a multiple of 6 octets");
@@ -272,7 +274,7 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
     return NULL;
 }
 
-/* ---- PING (6.7) ------------------------------------------------------------------------------------------------- */
+/* ---- PING (6.7) ------------------------------------------------------------------------ */
 
 static bool write_ping(struct halo_session *session, const uint8_t *payload, uint8_t flags)
 {
@@ -307,7 +309,7 @@ static void on_ping_ack(struct halo_session *session, const uint8_t *payload,
             session->pings_count * sizeof(session->pings[0]));
 }
 
-static const uint8_t drain_ping[8] = {'h', 'a', 'l', 'o', 'd', 'r', 'n', 0};
+static const uint8_t drain_ping[8] = { 'h', 'a', 'l', 'o', 'd', 'r', 'n', 0 };
 
 const struct fault *session_ping_frame(struct halo_session *session, const struct frame *frame,
                                        const uint8_t *payload, struct halo_event *event)
@@ -339,8 +341,8 @@ int halo_session_ping(halo_session *session, const uint8_t payload[8])
     if (session->state >= SESSION_ENDING) {
         return HALO_E_INVALID_SESSION;
     }
-    if (session->pings_count >= min_u32(session->limits.outstanding_pings,
-                                        LIMIT_OUTSTANDING_PINGS)) {
+    if (session->pings_count >=
+        min_u32(session->limits.outstanding_pings, LIMIT_OUTSTANDING_PINGS)) {
         return HALO_E_PING_CANCEL;
     }
     for (size_t i = 0; i < 8; i++) {
@@ -356,7 +358,7 @@ int halo_session_ping(halo_session *session, const uint8_t payload[8])
     return 0;
 }
 
-/* ---- GOAWAY (6.8) and the graceful end ----------------------------------------------------------------------------- */
+/* ---- GOAWAY (6.8) and the graceful end ------------------------------------------------- */
 
 void session_write_goaway(struct halo_session *session, uint32_t last_stream_id, uint32_t code,
                           const void *debug_data, size_t debug_len)
@@ -434,8 +436,8 @@ const struct fault *session_goaway_frame(struct halo_session *session, const str
     event->u.goaway.debug_len = frame->len - 8;
     for (link = session->streams.next; link != &session->streams; link = next) {
         struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
-        bool refused = (stream->flags & STREAM_LOCAL) != 0 &&
-                       (stream->id == 0 || stream->id > last_id);
+        bool refused =
+            (stream->flags & STREAM_LOCAL) != 0 && (stream->id == 0 || stream->id > last_id);
 
         next = link->next;
         if (refused && (stream->flags & STREAM_CLOSED) == 0) {
@@ -454,8 +456,8 @@ const struct fault *session_goaway_frame(struct halo_session *session, const str
     return NULL;
 }
 
-/* RFC 9113 6.8: a first GOAWAY that refuses nothing, so that requests under way come in, and after a round
- * trip a second with the last stream that was taken up. A client refuses only pushes. */
+/* RFC 9113 6.8: a first GOAWAY that refuses nothing, so that requests under way come in, and after
+ * a round trip a second with the last stream that was taken up. A client refuses only pushes. */
 void halo_session_close(halo_session *session)
 {
     if (session->closing || session->state >= SESSION_ENDING) {
@@ -476,7 +478,7 @@ void halo_session_close(halo_session *session)
     session->goaway_deadline_ns = after_ms(session, session->timeouts.goaway_ms);
 }
 
-/* ---- deadlines --------------------------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------- */
 
 void session_idle_update(struct halo_session *session)
 {
@@ -519,7 +521,7 @@ static void time_out(struct halo_session *session, uint32_t code, const char *re
 
 void halo_session_tick(halo_session *session, uint64_t now_ns)
 {
-    static const struct halo_error in_order = {.reason = ""};
+    static const struct halo_error in_order = { .reason = "" };
 
     session->now_ns = max_u64(session->now_ns, now_ns);
     now_ns = session->now_ns;

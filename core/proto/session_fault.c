@@ -2,9 +2,9 @@
  * The one place where broken rules, resets and ends take effect: a fault becomes RST_STREAM or
  * GOAWAY, a stream is closed, the session ends.
  *
- * Closing a stream has one path: stream_close() takes it out of everything that could still act on it and
- * leaves a note; the next polls tell the note; the poll after that frees the stream. Nothing is freed while
- * code that knows the stream is running.
+ * Closing a stream has one path: stream_close() takes it out of everything that could still act on
+ * it and leaves a note; the next polls tell the note; the poll after that frees the stream. Nothing
+ * is freed while code that knows the stream is running.
  */
 #include "core/proto/session.h"
 
@@ -24,8 +24,8 @@ void session_write_reset(struct halo_session *session, uint32_t stream_id, uint3
 void session_fault(struct halo_session *session, const struct fault *fault, uint32_t stream_id,
                    struct halo_stream *stream)
 {
-    static const struct fault too_many = {
-        FAULT_CONNECTION, 0, HALO_ENHANCE_YOUR_CALM, "too many streams that had to be reset"};
+    static const struct fault too_many = { FAULT_CONNECTION, 0, HALO_ENHANCE_YOUR_CALM,
+                                           "too many streams that had to be reset" };
 
     if (fault->scope == FAULT_STREAM && !fault->innocent &&
         !bucket_take(&session->abuse.faults, session->now_ns)) {
@@ -47,7 +47,7 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
     }
 }
 
-/* ---- streams -------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------- */
 
 struct halo_stream *stream_new(struct halo_session *session, bool local)
 {
@@ -131,7 +131,7 @@ void stream_close(struct halo_stream *stream, const struct halo_error *error)
 
 void stream_close_if_done(struct halo_stream *stream)
 {
-    static const struct halo_error in_order = {.reason = ""};
+    static const struct halo_error in_order = { .reason = "" };
 
     if (stream_done(stream) && (stream->flags & STREAM_CLOSED) == 0 && stream->held == NULL) {
         abuse_stream_completed(&stream->session->abuse);
@@ -142,7 +142,9 @@ void stream_close_if_done(struct halo_stream *stream)
 void stream_reset(struct halo_stream *stream, uint32_t code, int status, uint8_t origin,
                   const char *reason)
 {
-    struct halo_error error = {.status = status, .code = code, .origin = origin, .reason = reason};
+    struct halo_error error = {
+        .status = status, .code = code, .origin = origin, .reason = reason
+    };
 
     if (stream->id != 0 && !stream_done(stream)) {
         session_write_reset(stream->session, stream->id, code);
@@ -179,7 +181,7 @@ void stream_free(struct halo_stream *stream)
     }
 }
 
-/* ---- the session ----------------------------------------------------------------------------------- */
+/* ---- the session ----------------------------------------------------------------------- */
 
 void session_end(struct halo_session *session, const struct halo_error *error, bool goaway)
 {
@@ -235,7 +237,7 @@ void session_out_of_memory(struct halo_session *session)
 
 void session_end_if_drained(struct halo_session *session)
 {
-    static const struct halo_error in_order = {.reason = ""};
+    static const struct halo_error in_order = { .reason = "" };
 
     /* A server says its last word first: the peer must know which requests were taken up. */
     if (session->state == SESSION_DRAINING && list_empty(&session->streams) &&

@@ -1,9 +1,9 @@
 /*
- * One handler per frame type, for what the rules table (frame.c) lets through. A handler returns NULL or
- * the fault it found; it may fill in one event.
+ * One handler per frame type, for what the rules table (frame.c) lets through. A handler returns
+ * NULL or the fault it found; it may fill in one event.
  *
- * Where the RFC leaves the choice between a stream and a connection error, a peer that makes us reset
- * streams loses the connection: resets that a peer provokes cost more than they cost it
+ * Where the RFC leaves the choice between a stream and a connection error, a peer that makes us
+ * reset streams loses the connection: resets that a peer provokes cost more than they cost it
  * (docs/ARCHITECTURE.md, "Choices the RFC leaves to us").
  */
 #include "core/proto/session.h"
@@ -41,7 +41,7 @@ static const struct fault *glitch(struct halo_session *session)
                : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
 }
 
-/* ---- DATA (RFC 9113 6.1) ---------------------------------------------------------------------------- */
+/* ---- DATA (RFC 9113 6.1) --------------------------------------------------------------- */
 
 /* What content-length says about this frame, before any of it is handed out (RFC 9113 8.1.1). */
 static const struct fault *check_content_length(struct halo_stream *stream, uint32_t data_len,
@@ -80,8 +80,8 @@ static const struct fault *check_data_stream(struct halo_session *session,
     return check_content_length(stream, data_len, end);
 }
 
-/* The frame's header and pad length are read: takes its octets from the windows and decides who gets
- * the data. */
+/* The frame's header and pad length are read: takes its octets from the windows and decides who
+ * gets the data. */
 const struct fault *session_data_begin(struct halo_session *session)
 {
     struct reader *reader = &session->reader;
@@ -119,7 +119,7 @@ const struct fault *session_data_begin(struct halo_session *session)
     return NULL;
 }
 
-/* ---- PRIORITY (6.3) ---------------------------------------------------------------------------------- */
+/* ---- PRIORITY (6.3) -------------------------------------------------------------------- */
 
 /* RFC 9113 5.3.2 keeps the frame and drops its meaning. */
 static const struct fault *on_priority(struct halo_session *session, const struct frame *frame,
@@ -131,7 +131,7 @@ static const struct fault *on_priority(struct halo_session *session, const struc
     return glitch(session);
 }
 
-/* ---- RST_STREAM (6.4) -------------------------------------------------------------------------------- */
+/* ---- RST_STREAM (6.4) ------------------------------------------------------------------ */
 
 static const struct fault *on_reset(struct halo_session *session, const struct frame *frame,
                                     const uint8_t *payload)
@@ -155,8 +155,8 @@ static const struct fault *on_reset(struct halo_session *session, const struct f
     }
     stream->flags |= STREAM_RESET_RECEIVED;
     stream->reset_code = error.code;
-    /* RFC 9113 8.1: NO_ERROR behind a complete response only says that the rest of the request is not
-     * needed. */
+    /* RFC 9113 8.1: NO_ERROR behind a complete response only says that the rest of the request is
+     * not needed. */
     if (error.code == HALO_NO_ERROR && stream->recv_half == HALF_DONE &&
         (stream->flags & STREAM_LOCAL) != 0) {
         error.status = 0;
@@ -166,7 +166,7 @@ static const struct fault *on_reset(struct halo_session *session, const struct f
     return NULL;
 }
 
-/* ---- WINDOW_UPDATE (6.9) ----------------------------------------------------------------------------- */
+/* ---- WINDOW_UPDATE (6.9) --------------------------------------------------------------- */
 
 static const struct fault *window_of_connection(struct halo_session *session, uint32_t increment)
 {
@@ -181,8 +181,8 @@ static const struct fault *window_of_connection(struct halo_session *session, ui
     return NULL;
 }
 
-static const struct fault *on_window_update(struct halo_session *session,
-                                            const struct frame *frame, const uint8_t *payload)
+static const struct fault *on_window_update(struct halo_session *session, const struct frame *frame,
+                                            const uint8_t *payload)
 {
     uint32_t increment = load_u32(payload) & 0x7fffffff;
     struct abuse *abuse = &session->abuse;
@@ -214,7 +214,7 @@ static const struct fault *on_window_update(struct halo_session *session,
     return NULL;
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------------------ */
+/* ---- dispatch -------------------------------------------------------------------------- */
 
 const struct fault *session_frame(struct halo_session *session, const struct frame *frame,
                                   const uint8_t *payload, struct halo_event *event)

@@ -1,9 +1,10 @@
 /*
  * Calls that send header blocks: responses, informational responses, requests, trailers.
  *
- * Everything is checked before the encoder is touched, so an error leaves no trace. A block is encoded once,
- * straight into the output, when its place on the wire is fixed: in the call, or, for requests
- * that wait and trailers behind a body, when their turn comes; those keep a copy of the fields until then.
+ * Everything is checked before the encoder is touched, so an error leaves no trace. A block is
+ * encoded once, straight into the output, when its place on the wire is fixed: in the call, or, for
+ * requests that wait and trailers behind a body, when their turn comes; those keep a copy of the
+ * fields until then.
  */
 #include "core/proto/session.h"
 
@@ -23,8 +24,8 @@ struct block_parts {
 };
 
 enum {
-    /* A plain list up to this is copied with what the check finds out about its names; a longer one is
-     * used as it is, and the encoder finds out again. */
+    /* A plain list up to this is copied with what the check finds out about its names; a longer one
+     * is used as it is, and the encoder finds out again. */
     CHECKED_MAX = 16,
 };
 
@@ -88,12 +89,11 @@ static struct kept_list *keep_parts(struct memory *memory, const struct block_pa
     return list;
 }
 
-/* ---- encoding ------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------- */
 
 static size_t parts_bound(const struct block_parts *parts)
 {
-    return hpack_encode_bound(parts->pseudo, parts->pseudo_count) +
-           parts->prepared_bound +
+    return hpack_encode_bound(parts->pseudo, parts->pseudo_count) + parts->prepared_bound +
            hpack_encode_bound(parts->fields, parts->fields_count);
 }
 
@@ -138,9 +138,8 @@ static int write_long_block(struct halo_session *session, uint32_t stream_id, ui
     }
     end = encode_parts(&session->encoder, block, parts);
     do {
-        uint32_t len = (uint32_t)min_size((size_t)(end - at),
-                                          min_u32(session->remote.max_frame_size,
-                                                  LIMIT_FRAME_SIZE_MIN));
+        uint32_t len = (uint32_t)min_size(
+            (size_t)(end - at), min_u32(session->remote.max_frame_size, LIMIT_FRAME_SIZE_MIN));
         uint8_t last = at + len == end ? FLAG_END_HEADERS : 0;
         uint8_t *frame = frame_reserve(session, len, type, (uint8_t)(flags | last), stream_id);
 
@@ -190,7 +189,7 @@ static int write_block(struct halo_session *session, uint32_t stream_id, bool en
 static int write_kept(struct halo_session *session, uint32_t stream_id, bool end_stream,
                       const struct kept_list *list)
 {
-    struct block_parts parts = {.fields = list->fields, .fields_count = list->count};
+    struct block_parts parts = { .fields = list->fields, .fields_count = list->count };
 
     return write_block(session, stream_id, end_stream, &parts);
 }
@@ -214,16 +213,16 @@ static int write_parts(struct halo_session *session, uint32_t stream_id, bool en
     return status;
 }
 
-/* ---- responses -------------------------------------------------------------------------------------------- */
+/* ---- responses ------------------------------------------------------------------------- */
 
 static halo_header status_field(int status, char digits[3])
 {
-    halo_header field = {.name = HALO_LIT(":status"), .token = HALO_NAME_STATUS};
+    halo_header field = { .name = HALO_LIT(":status"), .token = HALO_NAME_STATUS };
 
     digits[0] = (char)('0' + status / 100);
     digits[1] = (char)('0' + status / 10 % 10);
     digits[2] = (char)('0' + status % 10);
-    field.value = (halo_bytes){digits, 3};
+    field.value = (halo_bytes){ digits, 3 };
     return field;
 }
 
@@ -250,7 +249,7 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
     char digits[3];
     halo_header pseudo;
     halo_header checked[CHECKED_MAX];
-    struct block_parts parts = {.pseudo = &pseudo, .pseudo_count = 1};
+    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
     bool no_payload = status == 204 || status == 205 || status == 304;
     bool end = (flags & HALO_END_STREAM) != 0 || no_payload || (stream->flags & STREAM_HEAD) != 0;
     bool mixed;
@@ -274,7 +273,7 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
     char digits[3];
     halo_header pseudo;
     halo_header checked[CHECKED_MAX];
-    struct block_parts parts = {.pseudo = &pseudo, .pseudo_count = 1};
+    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
     bool mixed;
 
     if ((stream->flags & STREAM_CLOSED) != 0) {
@@ -297,7 +296,7 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
     return write_parts(stream->session, stream->id, false, &parts, mixed);
 }
 
-/* ---- trailers ----------------------------------------------------------------------------------------------- */
+/* ---- trailers -------------------------------------------------------------------------- */
 
 static int check_trailers(const struct halo_stream *stream)
 {
@@ -323,7 +322,7 @@ static int check_trailers(const struct halo_stream *stream)
 int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
 {
     halo_header checked[CHECKED_MAX];
-    struct block_parts parts = {0};
+    struct block_parts parts = { 0 };
     bool mixed;
 
     if ((stream->flags & (STREAM_HEAD | STREAM_LOCAL | STREAM_HEADERS_SENT)) ==
@@ -374,7 +373,7 @@ void stream_write_trailers(struct halo_stream *stream)
     stream_sent_end(stream);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------- */
 
 static int check_session_for_request(const struct halo_session *session)
 {
@@ -415,7 +414,7 @@ static int request_pseudo(const struct halo_session *session, const struct halo_
     halo_bytes method = request->method.len > 0 ? request->method : get;
     bool is_connect = halo_bytes_equal(method, connect) != 0;
     bool extended = request->protocol.len > 0;
-    struct message_limits limits = {.fields = 8, .extended_connect = true};
+    struct message_limits limits = { .fields = 8, .extended_connect = true };
     struct message message;
     size_t checked;
 
@@ -444,7 +443,8 @@ static int request_pseudo(const struct halo_session *session, const struct halo_
     }
     checked = *count;
     if (request->authority.len == 0) {
-        add_pseudo(fields, &checked, HALO_NAME_AUTHORITY, some_host); /* one may be in a host field */
+        add_pseudo(fields, &checked, HALO_NAME_AUTHORITY,
+                   some_host); /* one may be in a host field */
     }
     if (message_check_request(fields, checked, &limits, &message) != NULL) {
         return HALO_E_INVALID_HEADER_VALUE;
@@ -512,7 +512,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
 {
     halo_header pseudo[5];
     halo_header checked[CHECKED_MAX];
-    struct block_parts parts = {.pseudo = pseudo};
+    struct block_parts parts = { .pseudo = pseudo };
     bool end = (flags & HALO_END_STREAM) != 0;
     struct halo_stream *made;
     bool mixed;
@@ -533,7 +533,8 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     made->flags |= (head ? STREAM_HEAD : 0) |
                    (pseudo[0].value.len == 7 && parts.pseudo_count == 2 ? STREAM_CONNECT : 0) |
                    ((flags & HALO_WAIT_FOR_TRAILERS) != 0 && !end ? STREAM_WAIT_TRAILERS : 0);
-    if (session->waiting_count > 0 || session->open_local >= session->remote.max_concurrent_streams) {
+    if (session->waiting_count > 0 ||
+        session->open_local >= session->remote.max_concurrent_streams) {
         status = queue_request(made, &parts, end);
     } else {
         status = start_request(made, &parts, end, mixed);
@@ -550,7 +551,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
 static void start_waiting(struct halo_session *session, struct halo_stream *stream)
 {
     struct kept_list *fields = stream->request;
-    struct block_parts parts = {.fields = fields->fields, .fields_count = fields->count};
+    struct block_parts parts = { .fields = fields->fields, .fields_count = fields->count };
     bool trailers = (stream->flags & STREAM_TRAILERS_QUEUED) != 0;
     bool end = (stream->flags & STREAM_END_QUEUED) != 0 && stream->write_first == NULL &&
                stream->source.read == NULL && !trailers &&

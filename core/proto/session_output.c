@@ -1,11 +1,11 @@
 /*
- * Building output. Control frames and header blocks are in the output already, in the order of the calls;
- * DATA is put into frames here, as late as possible, within three bounds: the stream's window, the
- * connection's window, and what the driver asks for. So priorities stay effective and memory is
- * not filled with frames that the socket cannot take.
+ * Building output. Control frames and header blocks are in the output already, in the order of the
+ * calls; DATA is put into frames here, as late as possible, within three bounds: the stream's
+ * window, the connection's window, and what the driver asks for. So priorities stay effective and
+ * memory is not filled with frames that the socket cannot take.
  *
- * Order of streams (RFC 9218): lower urgency first; within one, streams one after the other, those that are
- * incremental in turns.
+ * Order of streams (RFC 9218): lower urgency first; within one, streams one after the other, those
+ * that are incremental in turns.
  */
 #include "core/proto/session.h"
 
@@ -16,7 +16,7 @@ enum {
     DATA_FRAME_MAX = 16384,
 };
 
-/* ---- who may send ------------------------------------------------------------------------------------------ */
+/* ---- who may send ---------------------------------------------------------------------- */
 
 static bool has_data(const struct halo_stream *stream)
 {
@@ -95,12 +95,13 @@ static struct halo_stream *next_ready(struct halo_session *session)
         if (link != NULL) {
             return LIST_ITEM(link, struct halo_stream, queue);
         }
-        session->ready_mask &= (uint8_t)~(1u << urgency);
+        session->ready_mask &= (uint8_t) ~(1u << urgency);
     }
     return NULL;
 }
 
-/* The initial window of the peer grew: blocked streams look again, once a build and not once a frame. */
+/* The initial window of the peer grew: blocked streams look again, once a build and not once a
+ * frame. */
 static void recheck_blocked(struct halo_session *session)
 {
     struct list_link blocked;
@@ -117,7 +118,7 @@ static void recheck_blocked(struct halo_session *session)
     }
 }
 
-/* ---- DATA frames -------------------------------------------------------------------------------------------- */
+/* ---- DATA frames ----------------------------------------------------------------------- */
 
 static void count_data(struct halo_stream *stream, uint32_t len)
 {
@@ -143,19 +144,19 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
     uint8_t *frame;
 
     if (len > LIMIT_DATA_INLINE || stream->write_first != NULL || stream->source.read != NULL ||
-        stream->send_half != HALF_BODY ||
-        (end && (stream->flags & STREAM_WAIT_TRAILERS) != 0)) {
+        stream->send_half != HALF_BODY || (end && (stream->flags & STREAM_WAIT_TRAILERS) != 0)) {
         return false;
     }
-    if (len > 0 && ((int64_t)len > stream_send_window(stream) ||
-                    (int64_t)len > session->send_window ||
-                    session->output.len >= LIMIT_OUTPUT_SOFT)) {
+    if (len > 0 &&
+        ((int64_t)len > stream_send_window(stream) || (int64_t)len > session->send_window ||
+         session->output.len >= LIMIT_OUTPUT_SOFT)) {
         return false;
     }
     if (HALO_UNLIKELY(len == 0 && !end)) {
         return true; /* nothing to say */
     }
-    frame = frame_reserve(session, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    frame =
+        frame_reserve(session, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
     if (frame == NULL) {
         return false;
     }
@@ -182,7 +183,8 @@ static uint32_t data_room(const struct halo_stream *stream)
     return room > 0 ? (uint32_t)room : 0;
 }
 
-/* Is the stream's last octet among the first `len` that are queued, and does END_STREAM go with it? */
+/* Is the stream's last octet among the first `len` that are queued, and does END_STREAM go with
+ * it? */
 static bool ends_with(const struct halo_stream *stream, size_t len)
 {
     return len == stream->buffered && stream->source.read == NULL &&
@@ -190,8 +192,9 @@ static bool ends_with(const struct halo_stream *stream, size_t len)
            (stream->flags & (STREAM_TRAILERS_QUEUED | STREAM_WAIT_TRAILERS)) == 0;
 }
 
-/* Moves `len` octets of the queue into the output: small pieces are copied, others referenced. Returns the
- * blocks that are used up; letting go of them may call the application, so that comes last. */
+/* Moves `len` octets of the queue into the output: small pieces are copied, others referenced.
+ * Returns the blocks that are used up; letting go of them may call the application, so that comes
+ * last. */
 static struct write_block *move_blocks(struct halo_stream *stream, size_t len)
 {
     struct halo_session *session = stream->session;
@@ -230,8 +233,7 @@ static void emit_blocks(struct halo_stream *stream, uint32_t room)
     struct halo_session *session = stream->session;
     uint32_t len = (uint32_t)min_size(room, stream->buffered);
     bool end = ends_with(stream, len);
-    uint8_t *frame =
-        frame_reserve(session, 0, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    uint8_t *frame = frame_reserve(session, 0, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
     struct write_block *spent;
 
     if (frame == NULL) {
@@ -254,7 +256,7 @@ void stream_finish_source(struct halo_stream *stream)
 {
     struct halo_source source = stream->source;
 
-    stream->source = (struct halo_source){0};
+    stream->source = (struct halo_source){ 0 };
     stream->flags |= STREAM_END_QUEUED;
     if (source.done != NULL) {
         source.done(source.ctx);
@@ -384,7 +386,7 @@ static void build(struct halo_session *session, size_t limit)
     }
 }
 
-/* ---- peers that give no window ---------------------------------------------------------------------------------- */
+/* ---- peers that give no window --------------------------------------------------------- */
 
 static uint64_t stall_end(const struct halo_session *session, const struct stall *stall)
 {
@@ -452,7 +454,7 @@ void session_reset_stalled(struct halo_session *session)
     }
 }
 
-/* ---- the door ------------------------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------- */
 
 int halo_session_pull(halo_session *session, struct iovec *iov, int max, size_t limit)
 {

@@ -1,16 +1,17 @@
 /*
- * Received bodies: windows and credit, slices that the application holds on to, data that waits for a paused
- * stream.
+ * Received bodies: windows and credit, slices that the application holds on to, data that waits for
+ * a paused stream.
  *
- * Every octet of DATA payload has exactly one owner at a time and one return of credit: padding and discarded
- * data at once; data handed out when the event is settled; held slices when they are released; data of a
- * paused stream when it was handed out at last; manual credit when it is consumed, or the stream closes.
+ * Every octet of DATA payload has exactly one owner at a time and one return of credit: padding and
+ * discarded data at once; data handed out when the event is settled; held slices when they are
+ * released; data of a paused stream when it was handed out at last; manual credit when it is
+ * consumed, or the stream closes.
  */
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
 
-/* ---- windows ------------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------- */
 
 void session_write_window_update(struct halo_session *session, uint32_t stream_id,
                                  uint32_t increment)
@@ -52,8 +53,8 @@ int halo_session_set_window(halo_session *session, uint32_t octets)
     return 0;
 }
 
-/* Our initial window size holds: what a stream gives back, and when, goes by it. Credit that had been
- * collected up to half the old size may be due by the new one. */
+/* Our initial window size holds: what a stream gives back, and when, goes by it. Credit that had
+ * been collected up to half the old size may be due by the new one. */
 void session_resize_streams(struct halo_session *session, uint32_t size)
 {
     struct list_link *link;
@@ -133,13 +134,13 @@ int halo_stream_consume(halo_stream *stream, size_t len)
     return 0;
 }
 
-/* ---- slices that the application holds --------------------------------------------------------------- */
+/* ---- slices that the application holds ------------------------------------------------- */
 
 /* A reference to received octets; its release is the moment of credit. */
 struct kept_data {
     struct halo_buffer buffer;
     struct list_link kept; /* session->kept */
-    halo_slice inner;      /* the input's buffer, or empty when the octets were copied behind this */
+    halo_slice inner; /* the input's buffer, or empty when the octets were copied behind this */
     struct halo_session *session; /* NULL: gone */
     halo_allocator allocator;     /* whence this came; it may outlive the session's memory */
     uint32_t stream_id;
@@ -211,7 +212,7 @@ void session_orphan_kept(struct halo_session *session)
     }
 }
 
-/* ---- paused streams ------------------------------------------------------------------------------------ */
+/* ---- paused streams -------------------------------------------------------------------- */
 
 /* What came while the stream was paused: octets in chunks, then perhaps trailers or just the end.
  * Bounded by the stream's window, since no credit is given for it. */

@@ -1,15 +1,15 @@
 /*
- * Octets in, events out. halo_session_poll() first settles what the last event lent, then tells what is noted
- * about streams, then reads on: one frame, or one piece of a DATA frame, at a time.
+ * Octets in, events out. halo_session_poll() first settles what the last event lent, then tells
+ * what is noted about streams, then reads on: one frame, or one piece of a DATA frame, at a time.
  *
- * A frame that lies whole in the input is handled where it is. What came in pieces is gathered: frame
- * headers in the reader, payloads in memory of their size, DATA not at all.
+ * A frame that lies whole in the input is handled where it is. What came in pieces is gathered:
+ * frame headers in the reader, payloads in memory of their size, DATA not at all.
  */
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
 
-/* ---- input ---------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------- */
 
 int halo_session_recv(halo_session *session, const void *data, size_t len, uint64_t now_ns)
 {
@@ -32,7 +32,7 @@ int halo_session_recv_slice(halo_session *session, halo_slice *slice, uint64_t n
     halo_slice taken = *slice;
     int status;
 
-    *slice = (halo_slice){0};
+    *slice = (halo_slice){ 0 };
     status = halo_session_recv(session, taken.data, taken.len, now_ns);
     if (status != 0) {
         halo_slice_release(&taken);
@@ -60,8 +60,8 @@ static bool gather(struct reader *reader, uint8_t *to, uint32_t wanted)
     return reader->gathered == wanted;
 }
 
-/* RFC 9113 3.4: anything else than the preface is a connection error. Looked at octet by octet, so that a
- * client of another protocol is told at once. */
+/* RFC 9113 3.4: anything else than the preface is a connection error. Looked at octet by octet, so
+ * that a client of another protocol is told at once. */
 static const struct fault *read_preface(struct halo_session *session)
 {
     struct reader *reader = &session->reader;
@@ -329,7 +329,7 @@ static bool read_step(struct halo_session *session, struct halo_event *event)
     return true;
 }
 
-/* ---- events ----------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------- */
 
 /* The handler has returned without ending the stream: the list must outlive the scratch area. */
 static void keep_list(struct halo_session *session, struct halo_stream *stream)
@@ -389,8 +389,7 @@ static void settle(struct halo_session *session)
 /* Tells the next thing noted about a stream. */
 static bool take_note(struct halo_session *session, struct halo_event *event)
 {
-    struct halo_stream *stream =
-        LIST_ITEM(session->notify.next, struct halo_stream, notify);
+    struct halo_stream *stream = LIST_ITEM(session->notify.next, struct halo_stream, notify);
     uint8_t note = (uint8_t)(stream->notes & -stream->notes);
 
     stream->notes ^= note;

@@ -122,7 +122,7 @@ int halo_settings_unpack(struct halo_settings *settings, const uint8_t *in, size
             settings->present |= HALO_SETTINGS_BIT(identifier);
         } else if (identifier != 0 && settings->custom_count < HALO_CUSTOM_SETTINGS_MAX) {
             settings->custom[settings->custom_count++] =
-                (struct halo_custom_setting){.id = identifier, .value = value};
+                (struct halo_custom_setting){ .id = identifier, .value = value };
         }
     }
     return halo_settings_check(settings);

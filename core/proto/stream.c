@@ -58,7 +58,7 @@ struct kept_list *kept_list_new(struct memory *memory, const halo_header *fields
 
 void stream_store_init(struct stream_store *store)
 {
-    *store = (struct stream_store){0};
+    *store = (struct stream_store){ 0 };
 }
 
 void stream_store_fini(struct stream_store *store, struct memory *memory)

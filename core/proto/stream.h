@@ -7,8 +7,9 @@
  *   BODY     DATA may follow, then perhaps trailers
  *   DONE     END_STREAM went by, or this direction never existed (a pushed stream)
  *
- * The states of the RFC follow from the pair: open is neither DONE, half-closed one DONE, closed both. A
- * reset puts both halves to DONE at once. stream_advance() is the only code that writes the halves.
+ * The states of the RFC follow from the pair: open is neither DONE, half-closed one DONE, closed
+ * both. A reset puts both halves to DONE at once. stream_advance() is the only code that writes the
+ * halves.
  */
 #ifndef HALO_CORE_PROTO_STREAM_H
 #define HALO_CORE_PROTO_STREAM_H
@@ -28,12 +29,12 @@ enum half {
 
 /* What may happen in a direction. */
 enum half_input {
-    INPUT_INFORMATION,    /* 1xx */
-    INPUT_HEADERS,        /* the request, or the final response */
-    INPUT_HEADERS_END,    /* ... with END_STREAM */
+    INPUT_INFORMATION, /* 1xx */
+    INPUT_HEADERS,     /* the request, or the final response */
+    INPUT_HEADERS_END, /* ... with END_STREAM */
     INPUT_DATA,
     INPUT_DATA_END,
-    INPUT_TRAILERS,       /* always with END_STREAM */
+    INPUT_TRAILERS, /* always with END_STREAM */
     INPUT_RESET,
     INPUT_COUNT,
 };
@@ -43,25 +44,25 @@ enum { HALF_NONE = 0xff };
 extern const uint8_t stream_half_table[HALF_DONE + 1][INPUT_COUNT];
 
 enum stream_flag {
-    STREAM_HEAD = 1u << 0,             /* request method HEAD: the response has no body */
-    STREAM_CONNECT = 1u << 1,          /* CONNECT without :protocol: content-length means nothing */
-    STREAM_PAUSED = 1u << 2,           /* the application wants no DATA now */
-    STREAM_END_QUEUED = 1u << 3,       /* END_STREAM follows the last octet of the queue */
-    STREAM_TRAILERS_QUEUED = 1u << 4,  /* ... as a trailer block */
-    STREAM_WAIT_TRAILERS = 1u << 5,    /* ... but the application is asked for trailers first */
-    STREAM_ABOVE_LOW_WATER = 1u << 6,  /* WRITABLE is owed when the queue has drained */
-    STREAM_HEADERS_SENT = 1u << 7,     /* final response headers went out */
+    STREAM_HEAD = 1u << 0,            /* request method HEAD: the response has no body */
+    STREAM_CONNECT = 1u << 1,         /* CONNECT without :protocol: content-length means nothing */
+    STREAM_PAUSED = 1u << 2,          /* the application wants no DATA now */
+    STREAM_END_QUEUED = 1u << 3,      /* END_STREAM follows the last octet of the queue */
+    STREAM_TRAILERS_QUEUED = 1u << 4, /* ... as a trailer block */
+    STREAM_WAIT_TRAILERS = 1u << 5,   /* ... but the application is asked for trailers first */
+    STREAM_ABOVE_LOW_WATER = 1u << 6, /* WRITABLE is owed when the queue has drained */
+    STREAM_HEADERS_SENT = 1u << 7,    /* final response headers went out */
     STREAM_END_AFTER_HEADERS = 1u << 8,
-    STREAM_LOCAL = 1u << 9,            /* we opened it */
-    STREAM_NO_PAYLOAD = 1u << 10,      /* 204, 205, 304: writing is refused */
-    STREAM_TRAILERS_ASKED = 1u << 11,  /* WANT_TRAILERS was told */
-    STREAM_BLOCKED = 1u << 12,         /* in the session's list of streams without window */
-    STREAM_CLOSED = 1u << 13,          /* both halves done or reset: only the close is to be told */
-    STREAM_SOURCE_IDLE = 1u << 14,     /* the source said "later" */
-    STREAM_INCREMENTAL = 1u << 15,     /* RFC 9218 */
+    STREAM_LOCAL = 1u << 9,           /* we opened it */
+    STREAM_NO_PAYLOAD = 1u << 10,     /* 204, 205, 304: writing is refused */
+    STREAM_TRAILERS_ASKED = 1u << 11, /* WANT_TRAILERS was told */
+    STREAM_BLOCKED = 1u << 12,        /* in the session's list of streams without window */
+    STREAM_CLOSED = 1u << 13,         /* both halves done or reset: only the close is to be told */
+    STREAM_SOURCE_IDLE = 1u << 14,    /* the source said "later" */
+    STREAM_INCREMENTAL = 1u << 15,    /* RFC 9218 */
     STREAM_RESET_SENT = 1u << 16,
     STREAM_RESET_RECEIVED = 1u << 17,
-    STREAM_WAITING = 1u << 18,         /* client: no number yet */
+    STREAM_WAITING = 1u << 18, /* client: no number yet */
 };
 
 /* What is still to be told about a stream, in this order. */
@@ -79,7 +80,7 @@ struct held_data;
 struct halo_stream {
     struct halo_stream *next_in_bucket; /* stream_store */
     uint32_t id;
-    uint32_t flags; /* enum stream_flag */
+    uint32_t flags;    /* enum stream_flag */
     uint8_t recv_half; /* enum half */
     uint8_t send_half;
     uint8_t notes;   /* enum stream_note */
@@ -108,18 +109,19 @@ struct halo_stream {
     uint64_t octets_received;
     struct stall stall; /* of its window */
 
-    struct halo_source source; /* read == NULL: none */
-    struct kept_list *headers;      /* copy of the opening list (or the response's) */
+    struct halo_source source;  /* read == NULL: none */
+    struct kept_list *headers;  /* copy of the opening list (or the response's) */
     struct kept_list *request;  /* the fields of a request that waits for a place */
     struct kept_list *trailers; /* trailers that wait for the end of the body */
-    struct held_data *held;         /* gathered while paused */
+    struct held_data *held;     /* gathered while paused */
 
-    int64_t reset_code; /* -1: none */
+    int64_t reset_code;      /* -1: none */
     struct halo_error error; /* why it was closed; status 0: cleanly */
 };
 
-/* Is `input` allowed in this half, and if so, move on. The same table serves what the peer sends and
- * what the application sends. Returns false when the input is not allowed; nothing changes then. */
+/* Is `input` allowed in this half, and if so, move on. The same table serves what the peer sends
+ * and what the application sends. Returns false when the input is not allowed; nothing changes
+ * then. */
 static inline bool stream_advance(struct halo_stream *stream, bool receiving, enum half_input input)
 {
     uint8_t *half = receiving ? &stream->recv_half : &stream->send_half;
@@ -144,7 +146,7 @@ static inline bool stream_done(const struct halo_stream *stream)
     return stream->recv_half == HALF_DONE && stream->send_half == HALF_DONE;
 }
 
-/* ---- header lists that outlive the call --------------------------------------------------------- */
+/* ---- header lists that outlive the call ------------------------------------------------ */
 
 /* A copy of a header list in one piece of memory: fields, then their octets. */
 struct kept_list {
@@ -154,7 +156,7 @@ struct kept_list {
 
 struct kept_list *kept_list_new(struct memory *memory, const halo_header *fields, size_t count);
 
-/* ---- streams by number -------------------------------------------------------------------------- */
+/* ---- streams by number ----------------------------------------------------------------- */
 
 /* Numbers of one side are sequential, so a power-of-two table indexed by id / 2 has hardly a
  * collision; what there is hangs in a chain. Both sides share it. */

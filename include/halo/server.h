@@ -8,7 +8,8 @@
  *
  * Hello world:
  *
- *     static void on_stream(halo_stream *stream, halo_header_list headers, unsigned flags, void *user_data)
+ *     static void on_stream(halo_stream *stream, halo_header_list headers, unsigned flags,
+ *                           void *user_data)
  *     {
  *         halo_stream_respond(stream, 200, NULL, 0);
  *         halo_stream_write(stream, "Hello, world\n", 13, HALO_END_STREAM);
