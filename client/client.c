@@ -317,6 +317,7 @@ void halo_client_destroy(halo_client *client, uint32_t code)
 {
     if (client->session != NULL) {
         halo_session_destroy(client->session, code);
+        conn_hurry(client->conn);
     }
 }
 
