@@ -34,9 +34,8 @@ static halo_stream *answered(struct fake_peer *peer)
 static void borrowed_memory_is_not_copied(struct fake_peer *peer)
 {
     peer_open(peer);
-    assert_int_equal(halo_stream_write_borrow(answered(peer), octets, BODY, HALO_END_STREAM, NULL,
-                                              NULL),
-                     0);
+    assert_int_equal(
+        halo_stream_write_borrow(answered(peer), octets, BODY, HALO_END_STREAM, NULL, NULL), 0);
     peer_go(peer);
     expect_headers(peer, 1, 0, NULL);
     expect_body(peer, 1, F_END_STREAM, BODY);
@@ -108,12 +107,9 @@ static void paused_bodies_are_copied_once(struct fake_peer *peer)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVER(borrowed_memory_is_not_copied),
-        SERVER(slices_are_not_copied),
-        SERVER(copied_writes_are_copied_once),
-        SERVER(small_bodies_are_copied_once),
-        SERVER(received_bodies_are_not_copied),
-        SERVER(paused_bodies_are_copied_once),
+        SERVER(borrowed_memory_is_not_copied),  SERVER(slices_are_not_copied),
+        SERVER(copied_writes_are_copied_once),  SERVER(small_bodies_are_copied_once),
+        SERVER(received_bodies_are_not_copied), SERVER(paused_bodies_are_copied_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
