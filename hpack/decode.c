@@ -47,7 +47,7 @@ void hpack_decode_begin(struct hpack_decoder *decoder, struct hpack_list *list)
     list->easy_count = min_u32(list->fields_cap, list->fields_hard);
     list->easy_size = min_u32(list->size_max, list->size_hard);
     decoder->is_pinned = false;
-    decoder->has_long_strings = decoder->table.size_max > list->string_max;
+    decoder->has_long_strings = hpack_decode_has_long_strings(decoder, list);
     decoder->has_field = false;
     decoder->num_updates = 0;
     decoder->num_evictions = 0;
@@ -68,8 +68,8 @@ static inline void emit_entry(halo_header *field, const struct hpack_entry *entr
 }
 
 /* Decodes fields of one octet each as long as nothing can go wrong with them. Returns where it
- * stopped: at anything else, or at the end. NULL: not even the first one is simple, or a limit is
- * passed on the way. */
+ * stopped: at anything else, at the field that passes a limit, or at the end. NULL: not even the
+ * first one is simple. */
 static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
                                                 struct hpack_list *list, const uint8_t *at,
                                                 const uint8_t *end)
@@ -109,13 +109,18 @@ static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *deco
     }
     uint32_t count = (uint32_t)(at - start);
     uint64_t size = list->size + octets + (uint64_t)count * HPACK_ENTRY_OVERHEAD;
-    if (HPACK_UNLIKELY(count == 0 || size > list->easy_size)) {
+    while (HPACK_UNLIKELY(size > list->easy_size)) {
+        field--;
+        size -= field->name.len + field->value.len + HPACK_ENTRY_OVERHEAD;
+        count--;
+    }
+    if (HPACK_UNLIKELY(count == 0)) {
         return NULL;
     }
     list->count += count;
     list->total += count;
     list->size = size;
-    return at;
+    return start + count;
 }
 
 /* ---- literal fields (RFC 7541 section 6.2) ----------------------------------------------- */

@@ -459,7 +459,7 @@ static enum hpack_result decode_size_update(struct hpack_decoder *decoder,
     decoder->num_updates++;
     decoder->is_update_due = false;
     hpack_table_resize(&decoder->table, size);
-    decoder->has_long_strings = size > list->string_max;
+    decoder->has_long_strings = hpack_decode_has_long_strings(decoder, list);
     return HPACK_OK;
 }
 

@@ -29,6 +29,10 @@ struct hpack_name {
 
 extern const struct hpack_name hpack_names[HALO_NAME_COUNT];
 extern const uint32_t hpack_name_hashes[HALO_NAME_COUNT]; /* hpack_name_hash() of the texts */
+enum {
+    HPACK_STATIC_LONGEST = 27, /* octets of the longest string in the static table */
+};
+
 /* By index; number 0 is not used. */
 extern const struct hpack_entry hpack_static_entries[HPACK_STATIC_COUNT + 1];
 

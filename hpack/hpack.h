@@ -80,8 +80,8 @@ int64_t hpack_huffman_decoded_len(const uint8_t *in, size_t len);
  * Soft limits drop fields, but go on decoding, so that the table stays in step with the peer's. */
 struct hpack_list {
     halo_header *fields;
-    uint32_t fields_cap; /* fields kept; later ones are counted and dropped */
-    uint32_t size_max; /* soft limit of the list size (RFC 9113 6.5.2); later fields are dropped */
+    uint32_t fields_cap;  /* fields kept; later ones are counted and dropped */
+    uint32_t size_max;    /* soft limit of the list size (RFC 9113 6.5.2): later fields dropped */
     uint32_t fields_hard; /* beyond: HPACK_OVER_LIMIT */
     uint32_t size_hard;   /* beyond: HPACK_OVER_LIMIT */
     uint32_t string_max;  /* a field with a longer name or value is dropped (not kept out of the
@@ -119,13 +119,14 @@ struct hpack_decoder {
     uint32_t size_due;     /* the next block must start with an update to at most this size */
     bool is_update_due;    /* ... if this is set */
     bool is_pinned;        /* fields of this block may not point into the table any more */
-    bool has_long_strings; /* the table may hold strings above the list's string_max */
+    bool has_long_strings; /* a table may hold strings above the list's string_max */
     bool has_field;        /* the block in progress has had a field: no more size updates */
     uint8_t num_updates;   /* size updates of the block in progress */
     uint8_t num_evictions; /* insertions of this block that evicted entries, up to a limit */
     const char *reason;    /* set with HPACK_BROKEN and HPACK_OVER_LIMIT; a constant */
 };
 
+/* size_max is HPACK_TABLE_SIZE_DEFAULT until a setting of ours is acknowledged. */
 void hpack_decoder_init(struct hpack_decoder *decoder, uint32_t size_max);
 /* Our SETTINGS_HEADER_TABLE_SIZE was acknowledged. When it is below the table's size, the next
  * block must start with a size update (RFC 7541 4.2), else HPACK_BROKEN. Several changes between
@@ -174,6 +175,7 @@ struct hpack_encoder {
     struct hpack_prepared prepared[HPACK_PREPARED_SLOTS];
 };
 
+/* With less than HPACK_TABLE_SIZE_DEFAULT the first block says so. */
 void hpack_encoder_init(struct hpack_encoder *encoder, uint32_t size_max);
 /* The peer's SETTINGS_HEADER_TABLE_SIZE, already capped. Coalesced: the next block starts with the
  * smallest and the last of the sizes since the block before (RFC 7541 4.2). */

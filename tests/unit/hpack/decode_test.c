@@ -1,170 +1,8 @@
 /*
- * The decoder: the RFC's examples with their tables, input in parts, limits one below, at and one
- * above, borrowed octets across evictions, size updates, and what must be refused.
+ * The decoder: input in parts, limits one below, at and one above, borrowed octets across
+ * evictions, size updates, and what must be refused. The RFC's examples: decode_rfc_test.c.
  */
-#include "reference.h"
-#include "support.h"
-
-/* A decoder with its list and a peer's encoder. */
-struct fixture {
-    struct hpack_decoder decoder;
-    struct test_list *list;
-};
-
-static struct fixture fixture_new(void)
-{
-    struct fixture fixture = { .list = test_list_new(16384, 4096) };
-    hpack_decoder_init(&fixture.decoder, HPACK_TABLE_SIZE_DEFAULT);
-    return fixture;
-}
-
-static void fixture_free(struct fixture *fixture)
-{
-    test_table_free(&fixture->decoder.table);
-    test_list_free(fixture->list);
-}
-
-static enum hpack_result decode_hex(struct fixture *fixture, const char *hex)
-{
-    struct test_octets block = test_octets_hex(hex);
-    enum hpack_result result = test_decode(&fixture->decoder, fixture->list, block);
-    test_octets_free(&block);
-    return result;
-}
-
-/* Decodes and compares before the input goes away. */
-static void expect_fields(struct fixture *fixture, const char *hex, const halo_header *fields,
-                          size_t count)
-{
-    struct test_octets block = test_octets_hex(hex);
-    assert_int_equal(test_decode(&fixture->decoder, fixture->list, block), HPACK_OK);
-    test_list_expect(fixture->list, fields, count);
-    test_octets_free(&block);
-}
-
-/* ---- RFC 7541 appendix C ------------------------------------------------------------------- */
-
-static void test_decode_c2(void **state)
-{
-    (void)state;
-    struct fixture fixture = fixture_new();
-    const halo_header custom[] = { FIELD("custom-key", "custom-header") };
-    expect_fields(&fixture, "400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572",
-                  custom, 1);
-    test_table_expect(&fixture.decoder.table, 55, "custom-key: custom-header", NULL);
-    fixture_free(&fixture);
-
-    fixture = fixture_new();
-    const halo_header path[] = { FIELD(":path", "/sample/path") };
-    expect_fields(&fixture, "040c 2f73 616d 706c 652f 7061 7468", path, 1);
-    test_table_expect(&fixture.decoder.table, 0, NULL);
-
-    const halo_header password[] = { FIELD("password", "secret") };
-    expect_fields(&fixture, "1008 7061 7373 776f 7264 0673 6563 7265 74", password, 1);
-    assert_int_equal(fixture.list->fields[0].flags, HALO_HEADER_NEVER_INDEX);
-    test_table_expect(&fixture.decoder.table, 0, NULL);
-
-    const halo_header method[] = { FIELD(":method", "GET") };
-    expect_fields(&fixture, "82", method, 1);
-    assert_int_equal(fixture.list->fields[0].hash,
-                     hpack_field_hash(method[0].name, method[0].value));
-    fixture_free(&fixture);
-}
-
-static void expect_requests(const char *const blocks[3])
-{
-    const halo_header first[] = { FIELD(":method", "GET"), FIELD(":scheme", "http"),
-                                  FIELD(":path", "/"), FIELD(":authority", "www.example.com") };
-    const halo_header second[] = { FIELD(":method", "GET"), FIELD(":scheme", "http"),
-                                   FIELD(":path", "/"), FIELD(":authority", "www.example.com"),
-                                   FIELD("cache-control", "no-cache") };
-    const halo_header third[] = { FIELD(":method", "GET"), FIELD(":scheme", "https"),
-                                  FIELD(":path", "/index.html"),
-                                  FIELD(":authority", "www.example.com"),
-                                  FIELD("custom-key", "custom-value") };
-    struct fixture fixture = fixture_new();
-    struct hpack_table *table = &fixture.decoder.table;
-    expect_fields(&fixture, blocks[0], first, 4);
-    test_table_expect(table, 57, ":authority: www.example.com", NULL);
-    expect_fields(&fixture, blocks[1], second, 5);
-    test_table_expect(table, 110, "cache-control: no-cache", ":authority: www.example.com", NULL);
-    expect_fields(&fixture, blocks[2], third, 5);
-    test_table_expect(table, 164, "custom-key: custom-value", "cache-control: no-cache",
-                      ":authority: www.example.com", NULL);
-    fixture_free(&fixture);
-}
-
-static void test_decode_c3_c4(void **state)
-{
-    (void)state;
-    const char *const plain[] = {
-        "8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
-        "8286 84be 5808 6e6f 2d63 6163 6865",
-        "8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65",
-    };
-    const char *const coded[] = {
-        "8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff",
-        "8286 84be 5886 a8eb 1064 9cbf",
-        "8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf",
-    };
-    expect_requests(plain);
-    expect_requests(coded);
-}
-
-/* The examples have a table of 256 octets, which the encoder has to say (3fe101). */
-static void expect_responses(const char *const blocks[3])
-{
-#define DATE_1   "Mon, 21 Oct 2013 20:13:21 GMT"
-#define DATE_2   "Mon, 21 Oct 2013 20:13:22 GMT"
-#define LOCATION "https://www.example.com"
-#define COOKIE   "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1"
-    const halo_header first[] = { FIELD(":status", "302"), FIELD("cache-control", "private"),
-                                  FIELD("date", DATE_1), FIELD("location", LOCATION) };
-    const halo_header second[] = { FIELD(":status", "307"), FIELD("cache-control", "private"),
-                                   FIELD("date", DATE_1), FIELD("location", LOCATION) };
-    const halo_header third[] = {
-        FIELD(":status", "200"),     FIELD("cache-control", "private"), FIELD("date", DATE_2),
-        FIELD("location", LOCATION), FIELD("content-encoding", "gzip"), FIELD("set-cookie", COOKIE)
-    };
-    struct fixture fixture = fixture_new();
-    struct hpack_table *table = &fixture.decoder.table;
-    hpack_decoder_set_max(&fixture.decoder, 256);
-    expect_fields(&fixture, blocks[0], first, 4);
-    test_table_expect(table, 222, "location: " LOCATION, "date: " DATE_1, "cache-control: private",
-                      ":status: 302", NULL);
-    expect_fields(&fixture, blocks[1], second, 4);
-    test_table_expect(table, 222, ":status: 307", "location: " LOCATION, "date: " DATE_1,
-                      "cache-control: private", NULL);
-    expect_fields(&fixture, blocks[2], third, 6);
-    test_table_expect(table, 215, "set-cookie: " COOKIE, "content-encoding: gzip", "date: " DATE_2,
-                      NULL);
-    fixture_free(&fixture);
-}
-
-static const char *const c5_blocks[] = {
-    "3fe1 01 4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032"
-    "303a 3133 3a32 3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
-    "4803 3330 37c1 c0bf",
-    "88c1 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3220 474d 54c0 5a04"
-    "677a 6970 7738 666f 6f3d 4153 444a 4b48 514b 425a 584f 5157 454f 5049 5541 5851 5745 4f49"
-    "553b 206d 6178 2d61 6765 3d33 3630 303b 2076 6572 7369 6f6e 3d31",
-};
-
-static const char *const c6_blocks[] = {
-    "3fe1 01 4882 6402 5885 aec3 771a 4b61 96d0 7abe 9410 54d4 44a8 2005 9504 0b81 66e0 82a6 2d1b"
-    "ff6e 919d 29ad 1718 63c7 8f0b 97c8 e9ae 82ae 43d3",
-    "4883 640e ffc1 c0bf",
-    "88c1 6196 d07a be94 1054 d444 a820 0595 040b 8166 e084 a62d 1bff c05a 839b d9ab 77ad 94e7"
-    "821d d7f2 e6c7 b335 dfdf cd5b 3960 d5af 2708 7f36 72c1 ab27 0fb5 291f 9587 3160 65c0 03ed"
-    "4ee5 b106 3d50 07",
-};
-
-static void test_decode_c5_c6(void **state)
-{
-    (void)state;
-    expect_responses(c5_blocks);
-    expect_responses(c6_blocks);
-}
+#include "decode_fixture.h"
 
 /* ---- input in parts ------------------------------------------------------------------------ */
 
@@ -389,6 +227,28 @@ static void test_decode_size_limits(void **state)
     }
 }
 
+/* The hard limit, when the soft one was passed before. */
+static void test_decode_hard_limit_behind_soft(void **state)
+{
+    (void)state;
+    static const char *const blocks[] = { "82 82 82", "82 00 04 6e616d65 06 76616c756572 82",
+                                          "82 40 04 6e616d65 06 76616c756572 be" };
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        for (uint32_t limit = 125; limit <= 127; limit++) {
+            struct fixture fixture = fixture_new();
+            fixture.list->list.size_max = 50;
+            fixture.list->list.size_hard = limit;
+            assert_int_equal(decode_hex(&fixture, blocks[i]),
+                             limit < 126 ? HPACK_OVER_LIMIT : HPACK_OK);
+            fixture.list->list.size_hard = UINT32_MAX;
+            fixture.list->list.fields_hard = limit - 123;
+            assert_int_equal(decode_hex(&fixture, blocks[i]),
+                             limit < 126 ? HPACK_OVER_LIMIT : HPACK_OK);
+            fixture_free(&fixture);
+        }
+    }
+}
+
 static void test_decode_count_limits(void **state)
 {
     (void)state;
@@ -459,10 +319,58 @@ static void test_decode_string_limits(void **state)
                 assert_int_equal(is_name ? entry->name_len : entry->value_len, len);
                 assert_memory_equal(is_name ? entry->name : entry->value, text, len);
                 assert_int_equal(entry->flags, 0);
+                /* And in a block where nothing was dropped before. */
+                assert_int_equal(decode_hex(&fixture, "82 bf"), HPACK_OK);
+                assert_int_equal(fixture.list->list.count, is_long ? 1 : 2);
+                assert_int_equal(decode_hex(&fixture, "7f00 01 76"), HPACK_OK);
+                assert_int_equal(fixture.list->list.count, is_long && is_name ? 0 : 1);
                 test_octets_free(&block);
                 fixture_free(&fixture);
             }
         }
+    }
+}
+
+/* The static table has long strings too. */
+static void test_decode_static_string_limits(void **state)
+{
+    (void)state;
+    for (uint32_t limit = 12; limit <= 28; limit++) {
+        struct fixture fixture = fixture_new();
+        fixture.list->list.string_max = limit;
+        hpack_decoder_set_max(&fixture.decoder, 0);
+        assert_int_equal(decode_hex(&fixture, "20 82 94 82"), HPACK_OK); /* 27 octets */
+        assert_int_equal(fixture.list->list.count, limit < 27 ? 2 : 3);
+        assert_int_equal(fixture.list->list.dropped, limit < 27);
+        assert_int_equal(decode_hex(&fixture, "90"), HPACK_OK); /* 13 and 15 */
+        assert_int_equal(fixture.list->list.count, limit < 15 ? 0 : 1);
+        fixture_free(&fixture);
+    }
+}
+
+/* A run of indexed fields up to the soft limit, for each place of the limit in it. */
+static void test_decode_limit_in_run(void **state)
+{
+    (void)state;
+    for (uint32_t limit = 0; limit < 700; limit++) {
+        struct fixture fixture = fixture_new();
+        fixture.list->list.size_max = limit;
+        /* 42, 38, 43, 44 octets and so on. */
+        assert_int_equal(decode_hex(&fixture, "82 84 86 87 88 82 84 86 87 88 82 84 86 87 88"),
+                         HPACK_OK);
+        uint32_t count = 0;
+        uint64_t size = 0;
+        for (; count < 15; count++) {
+            static const uint8_t sizes[] = { 42, 38, 43, 44, 42 };
+            if (size + sizes[count % 5] > limit) {
+                break;
+            }
+            size += sizes[count % 5];
+        }
+        assert_int_equal(fixture.list->list.count, count);
+        assert_int_equal(fixture.list->list.total, 15);
+        assert_int_equal(fixture.list->list.size, 3 * 209);
+        fixture_free(&fixture);
     }
 }
 
@@ -856,9 +764,6 @@ static void test_decode_dropped_block_keeps_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode_c2),
-        cmocka_unit_test(test_decode_c3_c4),
-        cmocka_unit_test(test_decode_c5_c6),
         cmocka_unit_test(test_decode_parts_agree),
         cmocka_unit_test(test_decode_nothing),
         cmocka_unit_test(test_decode_truncated),
@@ -866,8 +771,11 @@ int main(void)
         cmocka_unit_test(test_decode_padded_integers),
         cmocka_unit_test(test_decode_does_not_wait),
         cmocka_unit_test(test_decode_size_limits),
+        cmocka_unit_test(test_decode_hard_limit_behind_soft),
         cmocka_unit_test(test_decode_count_limits),
         cmocka_unit_test(test_decode_string_limits),
+        cmocka_unit_test(test_decode_static_string_limits),
+        cmocka_unit_test(test_decode_limit_in_run),
         cmocka_unit_test(test_decode_long_coded_strings),
         cmocka_unit_test(test_decode_bomb),
         cmocka_unit_test(test_decode_size_updates),

@@ -61,6 +61,8 @@ static void test_static_table(void **state)
         assert_int_equal(halo_name_token(name), entry->token);
         assert_int_equal(entry->hash, hpack_field_hash(name, value));
         assert_int_equal(entry->flags, 0);
+        assert_true(entry->name_len <= HPACK_STATIC_LONGEST);
+        assert_true(entry->value_len <= HPACK_STATIC_LONGEST);
         const struct hpack_name *known = &hpack_names[entry->token];
         assert_true(known->static_index <= i);
         assert_true(known->static_index == i || i < known->static_index + known->static_values);
