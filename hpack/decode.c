@@ -47,7 +47,10 @@ void hpack_decode_begin(struct hpack_decoder *decoder, struct hpack_list *list)
     list->easy_count = min_u32(list->fields_cap, list->fields_hard);
     list->easy_size = min_u32(list->size_max, list->size_hard);
     decoder->is_pinned = false;
-    decoder->has_long_strings = hpack_decode_has_long_strings(decoder, list);
+    /* Such a string that this block brings to the table is dropped, and all behind it is not
+     * simple any more. */
+    decoder->has_long_strings =
+        decoder->table.size_max > list->string_max || HPACK_STATIC_LONGEST > list->string_max;
     decoder->has_field = false;
     decoder->num_updates = 0;
     decoder->num_evictions = 0;

@@ -437,8 +437,7 @@ static enum hpack_result decode_literal(struct hpack_decoder *decoder, struct hp
 
 /* ---- size updates (RFC 7541 section 6.3) ------------------------------------------------- */
 
-static enum hpack_result decode_size_update(struct hpack_decoder *decoder,
-                                            const struct hpack_list *list, const uint8_t **at,
+static enum hpack_result decode_size_update(struct hpack_decoder *decoder, const uint8_t **at,
                                             const uint8_t *end)
 {
     uint32_t size;
@@ -459,7 +458,6 @@ static enum hpack_result decode_size_update(struct hpack_decoder *decoder,
     decoder->num_updates++;
     decoder->is_update_due = false;
     hpack_table_resize(&decoder->table, size);
-    decoder->has_long_strings = hpack_decode_has_long_strings(decoder, list);
     return HPACK_OK;
 }
 
@@ -468,7 +466,7 @@ enum hpack_result hpack_decode_any(struct hpack_decoder *decoder, struct hpack_l
 {
     uint8_t first = **at;
     if (!hpack_is_field(first)) {
-        return decode_size_update(decoder, list, at, end);
+        return decode_size_update(decoder, at, end);
     }
     if (decoder->is_update_due) {
         return fail(decoder, HPACK_BROKEN, "table size update missing");

@@ -41,13 +41,6 @@ enum hpack_result hpack_decode_insert(struct hpack_decoder *decoder, struct hpac
 const char *hpack_decode_save(const struct hpack_decoder *decoder, struct hpack_list *list,
                               const char *octets, size_t len);
 
-/* A table may hold a string that is too long for this list. */
-static inline bool hpack_decode_has_long_strings(const struct hpack_decoder *decoder,
-                                                 const struct hpack_list *list)
-{
-    return decoder->table.size_max > list->string_max || HPACK_STATIC_LONGEST > list->string_max;
-}
-
 /* NULL: no such entry. */
 static inline const struct hpack_entry *hpack_decode_find(const struct hpack_decoder *decoder,
                                                           uint32_t index)

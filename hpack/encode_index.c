@@ -14,11 +14,8 @@ uint32_t hpack_index_follow(const struct hpack_table *table, uint16_t number, ui
             hpack_index_is_value(entry, value)) {
             return age;
         }
-        uint32_t next = hpack_index_age(table, older[(table->inserted - 1 - age) & table->mask]);
-        if (next <= age) {
-            break; /* a number that has come round: the chain ends */
-        }
-        age = next;
+        /* A number that has come round leads astray, but not for more than these steps. */
+        age = hpack_index_age(table, older[(table->inserted - 1 - age) & table->mask]);
     }
     return HPACK_AGE_NONE;
 }

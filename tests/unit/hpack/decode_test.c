@@ -622,6 +622,59 @@ static void test_decode_name_of_evicted_entry(void **state)
     fixture_free(&fixture);
 }
 
+/* The same in a small arena, over and over, so that the new octets overlap the old name in every
+ * way, and are moved before. */
+static void test_decode_name_of_evicted_entries(void **state)
+{
+    (void)state;
+    struct test_random random = { 11 };
+    for (uint32_t size_max = 100; size_max < 300; size_max += 7) {
+        struct fixture fixture = fixture_new();
+        struct reference reference;
+        reference_init(&reference, 4096);
+        reference.setting = size_max;
+        hpack_decoder_set_max(&fixture.decoder, size_max);
+        for (int round = 0; round < 300; round++) {
+            uint8_t octets[512];
+            size_t at = 0;
+            if (round == 0) {
+                octets[at++] = 0x3f;
+                octets[at++] = (uint8_t)(0x80 | ((size_max - 31) & 0x7f));
+                octets[at++] = (uint8_t)((size_max - 31) >> 7);
+            }
+            for (int field = 0; field < 4; field++) {
+                uint32_t count = fixture.decoder.table.count;
+                uint32_t index = field == 0 && count > 0 ? 61 + count : 0;
+                if (index == 0) {
+                    octets[at++] = 0x40;
+                    octets[at++] = (uint8_t)(20 + test_random_below(&random, 20));
+                    memset(octets + at, 'a' + round % 26, octets[at - 1]);
+                    octets[at] = (uint8_t)('0' + field);
+                    at += octets[at - 1];
+                } else if (index < 63) {
+                    octets[at++] = (uint8_t)(0x40 + index);
+                } else {
+                    octets[at++] = 0x7f;
+                    octets[at++] = (uint8_t)(index - 63);
+                }
+                octets[at++] = (uint8_t)test_random_below(&random, 30);
+                memset(octets + at, 'A' + round % 26, octets[at - 1]);
+                at += octets[at - 1];
+            }
+            struct test_octets block = test_octets_copy(octets, at);
+            struct reference_list expected = { NULL, 0 };
+            assert_true(reference_decode(&reference, block, &expected));
+            assert_int_equal(test_decode(&fixture.decoder, fixture.list, block), HPACK_OK);
+            reference_expect_list(&expected, fixture.list);
+            reference_expect_table(&reference, &fixture.decoder.table);
+            reference_list_free(&expected);
+            test_octets_free(&block);
+        }
+        reference_free(&reference);
+        fixture_free(&fixture);
+    }
+}
+
 /* A table that asks for memory in the middle of a block: what was borrowed is saved. */
 static void test_decode_room_in_block(void **state)
 {
@@ -782,6 +835,7 @@ int main(void)
         cmocka_unit_test(test_decode_update_is_due),
         cmocka_unit_test(test_decode_eviction_in_block),
         cmocka_unit_test(test_decode_name_of_evicted_entry),
+        cmocka_unit_test(test_decode_name_of_evicted_entries),
         cmocka_unit_test(test_decode_room_in_block),
         cmocka_unit_test(test_decode_borrows),
         cmocka_unit_test(test_decode_flags),

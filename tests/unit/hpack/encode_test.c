@@ -335,6 +335,31 @@ static void test_encode_collisions(void **state)
     fixture_free(&fixture);
 }
 
+/* Long values are hashed in part only: these have one hash. */
+static void test_encode_same_hashes(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_new();
+    char values[5][100];
+    halo_header fields[5];
+    for (size_t i = 0; i < 5; i++) {
+        memset(values[i], 'v', 100);
+        values[i][20] = (char)('0' + i);
+        fields[i] = (halo_header){ .name = HALO_LIT("x-name"), .value = { values[i], 100 } };
+        assert_int_equal(hpack_field_hash(fields[i].name, fields[i].value),
+                         hpack_field_hash(fields[0].name, fields[0].value));
+    }
+    for (int round = 0; round < 40; round++) {
+        /* Each in turn is not the newest, and not where the guess is. */
+        for (size_t i = 0; i < 5; i++) {
+            encode(&fixture, &fields[i], 1, NULL);
+        }
+        encode(&fixture, fields, 5, NULL);
+    }
+    assert_int_equal(fixture.encoder.table.count, 5);
+    fixture_free(&fixture);
+}
+
 /* ---- sizes -------------------------------------------------------------------------------------- */
 
 static void test_encode_size_updates(void **state)
@@ -676,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_encode_large_fields),
         cmocka_unit_test(test_encode_string_lengths),
         cmocka_unit_test(test_encode_collisions),
+        cmocka_unit_test(test_encode_same_hashes),
         cmocka_unit_test(test_encode_size_updates),
         cmocka_unit_test(test_encode_size_storm),
         cmocka_unit_test(test_encode_update_before_prepared),
