@@ -123,12 +123,17 @@ static uint8_t *encode_size_updates(struct hpack_encoder *encoder, uint8_t *out)
     return out;
 }
 
+static inline bool is_update_due(const struct hpack_encoder *encoder)
+{
+    return encoder->size_lowest < encoder->table.size_max ||
+           encoder->size_max != encoder->table.size_max;
+}
+
 static inline uint8_t *begin_block(struct hpack_encoder *encoder, uint8_t *out)
 {
     encoder->wants_room = false;
     encoder->guess_at = 0;
-    if (HPACK_UNLIKELY(encoder->size_lowest < encoder->table.size_max ||
-                       encoder->size_max != encoder->table.size_max)) {
+    if (HPACK_UNLIKELY(is_update_due(encoder))) {
         return encode_size_updates(encoder, out);
     }
     return out;
@@ -163,6 +168,61 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
     return out;
 }
 
+/* Is the field, whose token counts only where it comes with a hash, exactly what the guess says?
+ * Pseudo-header fields are not for lists of regular ones. Returns its octet, or 0. */
+static inline uint32_t try_repeat(const struct hpack_table *table, uint32_t guess,
+                                  const halo_header *field, bool is_pseudo)
+{
+    const struct hpack_entry *entry;
+    uint32_t octet = HPACK_INDEXED | guess;
+    if ((guess & GUESS_DYNAMIC) == 0) {
+        entry = &hpack_static_entries[guess];
+    } else {
+        uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
+        if (HPACK_UNLIKELY(age >= table->count || age >= HPACK_SHORT_AGES)) {
+            return 0;
+        }
+        entry = hpack_table_entry(table, age);
+        octet = HPACK_INDEXED + HPACK_DYNAMIC_FIRST + age;
+    }
+    if (HPACK_UNLIKELY(entry->value_len != field->value.len || entry->name_len != field->name.len ||
+                       (field->flags & HPACK_NOT_TO_BE_INDEXED) != 0 ||
+                       (entry->name[0] == ':') != is_pseudo)) {
+        return 0;
+    }
+    bool is_same = hpack_octets_equal(entry->name, field->name.data, field->name.len) &&
+                   hpack_octets_equal(entry->value, field->value.data, field->value.len);
+    return HPACK_LIKELY(is_same) ? octet : 0;
+}
+
+uint8_t *hpack_encode_repeated(struct hpack_encoder *encoder, uint8_t *out, bool first,
+                               const halo_header *fields, size_t count, size_t *done)
+{
+    const halo_header *field = fields;
+    const halo_header *end = fields + count;
+    uint32_t at = encoder->guess_at;
+    if (first) {
+        if (HPACK_UNLIKELY(is_update_due(encoder))) {
+            end = fields;
+        }
+        encoder->wants_room = false;
+        at = 0;
+    }
+    for (; field < end && at < HPACK_GUESSES; field++, at++) {
+        uint32_t guess = encoder->guesses[at];
+        uint32_t octet = guess != 0 ? try_repeat(&encoder->table, guess, field, first) : 0;
+        if (HPACK_UNLIKELY(octet == 0)) {
+            break;
+        }
+        *out++ = (uint8_t)octet;
+    }
+    encoder->guess_at = (uint8_t)at;
+    *done = (size_t)(field - fields);
+    return out;
+}
+
+/* ---- prepared lists ---------------------------------------------------------------------- */
+
 /* Keeps the octets of a list that came out as indexed fields only. */
 static void keep_prepared(struct hpack_encoder *encoder, uint64_t identity, const uint8_t *octets,
                           size_t len, size_t count)
@@ -178,6 +238,20 @@ static void keep_prepared(struct hpack_encoder *encoder, uint64_t identity, cons
     memcpy(slot->octets, octets, len);
 }
 
+uint8_t *hpack_encode_kept(struct hpack_encoder *encoder, uint8_t *out, uint64_t identity)
+{
+    for (size_t i = 0; i < HPACK_PREPARED_SLOTS; i++) {
+        const struct hpack_prepared *slot = &encoder->prepared[i];
+        if (slot->identity == identity) {
+            size_t at = encoder->guess_at + (size_t)slot->len;
+            encoder->guess_at = (uint8_t)(at < HPACK_GUESSES ? at : HPACK_GUESSES);
+            memcpy(out, slot->octets, HPACK_PREPARED_MAX);
+            return out + slot->len;
+        }
+    }
+    return NULL;
+}
+
 uint8_t *hpack_encode_prepared(struct hpack_encoder *encoder, uint8_t *out, bool first,
                                const halo_header *fields, size_t count, uint64_t identity)
 {
@@ -185,14 +259,9 @@ uint8_t *hpack_encode_prepared(struct hpack_encoder *encoder, uint8_t *out, bool
     if (first) {
         out = begin_block(encoder, out);
     }
-    for (size_t i = 0; i < HPACK_PREPARED_SLOTS; i++) {
-        const struct hpack_prepared *slot = &encoder->prepared[i];
-        if (slot->identity == identity) {
-            size_t at = encoder->guess_at + (size_t)slot->len;
-            encoder->guess_at = (uint8_t)(at < HPACK_GUESSES ? at : HPACK_GUESSES);
-            memcpy(out, slot->octets, slot->len);
-            return out + slot->len;
-        }
+    uint8_t *kept_end = hpack_encode_kept(encoder, out, identity);
+    if (HPACK_LIKELY(kept_end != NULL)) {
+        return kept_end;
     }
     uint8_t *end = hpack_encode(encoder, out, false, fields, count);
     keep_prepared(encoder, identity, out, (size_t)(end - out), count);

@@ -25,6 +25,7 @@
 #include "core/proto/fault.h"
 #include "core/proto/flow.h"
 #include "core/proto/frame.h"
+#include "core/proto/message.h"
 #include "core/proto/output.h"
 #include "core/proto/stream.h"
 #include "hpack/hpack.h"
@@ -36,6 +37,8 @@ struct proto_env {
     struct slab streams;
     struct slab blocks;
     struct hpack_list list;
+    /* Whose repeated block the list holds; NULL: something else. */
+    const struct halo_session *list_of;
 };
 
 int proto_env_init(struct proto_env *env, struct memory *memory);
@@ -78,6 +81,16 @@ struct open_block {
     uint32_t len;
     uint32_t cap;
     uint64_t deadline_ns;
+};
+
+/* The latest request, when its block was short and of indexed fields only. The same octets mean the
+ * same fields as long as the table has not changed: what was checked then need not be again. */
+struct repeated_block {
+    uint8_t octets[16];
+    uint8_t len; /* 0: none */
+    uint32_t inserted;
+    uint32_t entries;
+    struct message message;
 };
 
 /* What the event polled last lent to the user; settled by the next poll. */
@@ -168,6 +181,7 @@ struct halo_session {
     uint32_t pending_count;
 
     struct open_block block;
+    struct repeated_block repeated;
     struct halo_limits limits;
     struct abuse abuse;
     uint32_t replies_queued; /* answers that were built and not all sent */

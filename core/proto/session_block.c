@@ -48,6 +48,7 @@ static const struct fault *decode(struct halo_session *session, const uint8_t *b
     struct hpack_decoder *decoder = &session->decoder;
     struct hpack_list *list = &session->env->list;
 
+    session->env->list_of = NULL;
     list_set_limits(session, list);
     hpack_decode_begin(decoder, list);
     for (;;) {
@@ -68,6 +69,37 @@ static const struct fault *decode(struct halo_session *session, const uint8_t *b
             return CONNECTION_FAULT(HALO_COMPRESSION_ERROR, "header block cannot be decoded");
         }
     }
+}
+
+/* ---- requests that come again ---------------------------------------------------------- */
+
+static bool is_repeated(const struct halo_session *session, const uint8_t *block, size_t len)
+{
+    const struct repeated_block *repeated = &session->repeated;
+    const struct hpack_decoder *decoder = &session->decoder;
+
+    return len == repeated->len && len > 0 && repeated->inserted == decoder->table.inserted &&
+           repeated->entries == decoder->table.count && !decoder->is_update_due &&
+           memcmp(block, repeated->octets, len) == 0;
+}
+
+/* The list was decoded from this block and is a good request. */
+static void remember_block(struct halo_session *session, const uint8_t *block, size_t len,
+                           const struct message *message)
+{
+    struct repeated_block *repeated = &session->repeated;
+
+    repeated->len = 0;
+    /* As many octets as fields: each is an index, a literal takes more. */
+    if (len != session->env->list.count || len > sizeof(repeated->octets)) {
+        return;
+    }
+    memcpy(repeated->octets, block, len);
+    repeated->len = (uint8_t)len;
+    repeated->inserted = session->decoder.table.inserted;
+    repeated->entries = session->decoder.table.count;
+    repeated->message = *message;
+    session->env->list_of = session;
 }
 
 /* ---- what a list means ----------------------------------------------------------------- */
@@ -113,19 +145,11 @@ static const struct fault *refuse(struct halo_session *session)
 
 /* The first header block of a stream that the client opens. */
 static const struct fault *on_request(struct halo_session *session, uint32_t stream_id, bool end,
-                                      struct halo_event *event)
+                                      const struct message *message, struct halo_event *event)
 {
-    const struct hpack_list *list = &session->env->list;
-    struct message_limits limits = message_limits(session);
     struct halo_stream *stream;
-    struct message message;
 
-    if (session->open_remote >= session->initial.max_concurrent_streams) {
-        return refuse(session);
-    }
-    FAULT_TRY(check_dropped(list));
-    FAULT_TRY(message_check_request(list->fields, list->count, &limits, &message));
-    if (end && message.content_length > 0) {
+    if (end && message->content_length > 0) {
         return STREAM_FAULT(HALO_PROTOCOL_ERROR, "content-length without a body");
     }
     stream = stream_new(session, false);
@@ -141,10 +165,10 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
     session->open_remote++;
     session->last_accepted_id = stream_id;
     session->idle_deadline_ns = UINT64_MAX;
-    stream->flags |= (message.head ? STREAM_HEAD : 0) |
-                     (message.connect && !message.extended_connect ? STREAM_CONNECT : 0) |
+    stream->flags |= (message->head ? STREAM_HEAD : 0) |
+                     (message->connect && !message->extended_connect ? STREAM_CONNECT : 0) |
                      (end ? STREAM_END_AFTER_HEADERS : 0);
-    stream->content_left = message.connect ? -1 : message.content_length;
+    stream->content_left = message->connect ? -1 : message->content_length;
     stream_advance(stream, true, end ? INPUT_HEADERS_END : INPUT_HEADERS);
     fill_event(session, event, HALO_EVENT_REQUEST, stream, end, 0);
     return NULL;
@@ -230,10 +254,10 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
     }
 }
 
-/* A new stream of the peer: its number must be of its kind and above all before (RFC 9113
- * 5.1.1). */
-static const struct fault *on_new_stream(struct halo_session *session, uint32_t stream_id, bool end,
-                                         struct halo_event *event)
+/* The peer may open a stream with this number: it must be of its kind and above all before (RFC
+ * 9113 5.1.1). *wanted: false when the stream is to be ignored. */
+static const struct fault *take_number(struct halo_session *session, uint32_t stream_id,
+                                       bool *wanted)
 {
     if (session->role == HALO_CLIENT || (stream_id & 1u) == 0) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a stream the peer cannot open");
@@ -243,23 +267,53 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
         session->skipped_to = stream_id - 1;
     }
     session->last_remote_id = stream_id;
-    if (stream_id > session->goaway_local_id) {
-        return NULL; /* RFC 9113 6.8: ignored, the peer knows from our GOAWAY */
+    *wanted = stream_id <= session->goaway_local_id; /* RFC 9113 6.8: the peer knows */
+    return NULL;
+}
+
+static const struct fault *on_new_stream(struct halo_session *session, uint32_t stream_id, bool end,
+                                         const uint8_t *block, size_t len, struct halo_event *event)
+{
+    const struct hpack_list *list = &session->env->list;
+    bool repeated = is_repeated(session, block, len);
+    bool wanted;
+
+    if (!repeated || session->env->list_of != session) {
+        FAULT_TRY(decode(session, block, len));
     }
-    return on_request(session, stream_id, end, event);
+    FAULT_TRY(take_number(session, stream_id, &wanted));
+    if (HALO_UNLIKELY(!wanted)) {
+        return NULL;
+    }
+    if (HALO_UNLIKELY(session->open_remote >= session->initial.max_concurrent_streams)) {
+        return refuse(session);
+    }
+    if (!repeated) {
+        struct message_limits limits = message_limits(session);
+        struct message message;
+
+        FAULT_TRY(check_dropped(list));
+        FAULT_TRY(message_check_request(list->fields, list->count, &limits, &message));
+        remember_block(session, block, len, &message);
+        return on_request(session, stream_id, end, &message, event);
+    }
+    session->env->list_of = session;
+    return on_request(session, stream_id, end, &session->repeated.message, event);
 }
 
 static const struct fault *on_block(struct halo_session *session, uint32_t stream_id, bool end,
                                     const uint8_t *block, size_t len, struct halo_event *event)
 {
     struct halo_stream *stream;
+    enum stream_lookup lookup = session_lookup(session, stream_id, &stream);
 
+    if (HALO_LIKELY(lookup == LOOKUP_IDLE)) {
+        return on_new_stream(session, stream_id, end, block, len, event);
+    }
     FAULT_TRY(decode(session, block, len));
-    switch (session_lookup(session, stream_id, &stream)) {
+    switch (lookup) {
     case LOOKUP_FOUND:
         return on_block_of_stream(session, stream, end, event);
-    case LOOKUP_IDLE:
-        return on_new_stream(session, stream_id, end, event);
     case LOOKUP_RESET:
         return NULL;
     default:

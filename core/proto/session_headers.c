@@ -124,6 +124,15 @@ static void grow_encoder_table(struct halo_session *session)
     }
 }
 
+/* A block is in the output. */
+static void after_block(struct halo_session *session)
+{
+    if (HALO_UNLIKELY(session->encoder.wants_room)) {
+        grow_encoder_table(session);
+    }
+    session_wake(session);
+}
+
 /* A block larger than a frame: HEADERS and CONTINUATION (RFC 9113 6.10). */
 static int write_long_block(struct halo_session *session, uint32_t stream_id, uint8_t flags,
                             const struct block_parts *parts, size_t bound)
@@ -179,10 +188,7 @@ static int write_block(struct halo_session *session, uint32_t stream_id, bool en
                            flags | FLAG_END_HEADERS, stream_id);
         frame_commit(session, frame, end);
     }
-    if (HALO_UNLIKELY(session->encoder.wants_room)) {
-        grow_encoder_table(session);
-    }
-    session_wake(session);
+    after_block(session);
     return 0;
 }
 
@@ -243,21 +249,84 @@ static int check_respond(const struct halo_stream *stream, int status)
     return status < 200 || status > 599 ? HALO_E_STATUS_INVALID : 0;
 }
 
+/* Responses are much like those before. What is the same as in the last block was checked then, so
+ * only what is new is looked at. Nothing is changed before that is done. Returns 0, an error of the
+ * new fields, or HALO_E_AGAIN when the block has to be written the long way. */
+static int write_like_before(struct halo_session *session, uint32_t stream_id, bool end_stream,
+                             const halo_header *pseudo, const halo_headers *headers)
+{
+    struct hpack_encoder *encoder = &session->encoder;
+    halo_header checked[CHECKED_MAX];
+    const halo_header *fields = headers->fields;
+    size_t count = headers->count;
+    size_t bound = hpack_encode_bound(pseudo, 1) + hpack_encode_bound(fields, count);
+    uint8_t *frame;
+    uint8_t *out;
+    size_t done;
+    bool mixed;
+
+    if (HALO_UNLIKELY(count > CHECKED_MAX || bound > LIMIT_FRAME_SIZE_MIN / 2 ||
+                      bound > session->limits.send_block / 2)) {
+        return HALO_E_AGAIN;
+    }
+    frame = output_reserve(&session->output, FRAME_HEADER_LEN + bound);
+    if (frame == NULL) {
+        return HALO_E_NOMEM;
+    }
+    out = hpack_encode_repeated(encoder, frame + FRAME_HEADER_LEN, true, pseudo, 1, &done);
+    if (HALO_UNLIKELY(done == 0)) {
+        return HALO_E_AGAIN;
+    }
+    if (headers->set != NULL) {
+        out = hpack_encode_kept(encoder, out, header_set_identity(headers->set));
+        if (HALO_UNLIKELY(out == NULL)) {
+            return HALO_E_AGAIN;
+        }
+    }
+    out = hpack_encode_repeated(encoder, out, false, fields, count, &done);
+    if (done < count) {
+        count -= done;
+        HALO_TRY(message_check_sent(checked, fields + done, count, &mixed));
+        if (mixed) {
+            return HALO_E_AGAIN;
+        }
+        out = hpack_encode(encoder, out, false, checked, count);
+    }
+    frame_header_store(frame, (uint32_t)(out - frame) - FRAME_HEADER_LEN, FRAME_HEADERS,
+                       FLAG_END_HEADERS | (end_stream ? FLAG_END_STREAM : 0), stream_id);
+    frame_commit(session, frame, out);
+    after_block(session);
+    return 0;
+}
+
+static int write_response(struct halo_stream *stream, int status, const halo_headers *headers,
+                          bool end)
+{
+    static const halo_headers none = { 0 };
+    char digits[3];
+    halo_header pseudo = status_field(status, digits);
+    halo_header checked[CHECKED_MAX];
+    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
+    bool mixed;
+    int result;
+
+    headers = headers != NULL ? headers : &none;
+    result = write_like_before(stream->session, stream->id, end, &pseudo, headers);
+    if (HALO_LIKELY(result != HALO_E_AGAIN)) {
+        return result;
+    }
+    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
+    return write_parts(stream->session, stream->id, end, &parts, mixed);
+}
+
 int halo_stream_respond(halo_stream *stream, int status, const halo_headers *headers,
                         unsigned flags)
 {
-    char digits[3];
-    halo_header pseudo;
-    halo_header checked[CHECKED_MAX];
-    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
     bool no_payload = status == 204 || status == 205 || status == 304;
     bool end = (flags & HALO_END_STREAM) != 0 || no_payload || (stream->flags & STREAM_HEAD) != 0;
-    bool mixed;
 
     HALO_TRY(check_respond(stream, status));
-    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
-    pseudo = status_field(status, digits);
-    HALO_TRY(write_parts(stream->session, stream->id, end, &parts, mixed));
+    HALO_TRY(write_response(stream, status, headers, end));
     stream->flags |= STREAM_HEADERS_SENT | (no_payload ? STREAM_NO_PAYLOAD : 0);
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
     if (end) {
@@ -270,12 +339,6 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
 
 int halo_stream_inform(halo_stream *stream, int status, const halo_headers *headers)
 {
-    char digits[3];
-    halo_header pseudo;
-    halo_header checked[CHECKED_MAX];
-    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
-    bool mixed;
-
     if ((stream->flags & STREAM_CLOSED) != 0) {
         return HALO_E_INVALID_STREAM;
     }
@@ -291,9 +354,7 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
     if (status < 100 || status > 199) {
         return HALO_E_INVALID_INFO_STATUS;
     }
-    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
-    pseudo = status_field(status, digits);
-    return write_parts(stream->session, stream->id, false, &parts, mixed);
+    return write_response(stream, status, headers, false);
 }
 
 /* ---- trailers -------------------------------------------------------------------------- */
