@@ -208,6 +208,14 @@ derive_sources() {
         }'
 }
 
+# Machines often name an archive in both formats, one of them without its key; apt refuses to see
+# the same archive with two keys, so the first stanza stands for all.
+drop_repeated() {
+    awk 'BEGIN { RS = ""; ORS = "\n\n" }
+        { key = $0; sub(/\nSigned-By:.*/, "", key); gsub(/\/*[ \t]*\n/, "\n", key)
+          if (!seen[key]++) print }'
+}
+
 # Fetches the wolfSSL source package of one suite into directory $1 by a private package list;
 # nothing of the machine's own apt state is read for it or changed by it.
 # $2: suite, $3: "security" or "", then options of `apt-get source`.
@@ -217,7 +225,7 @@ fetch_from_archive() {
     command -v apt-get >/dev/null || return 1
     rm -rf "$private"
     mkdir -p "$into" "$private/sources" "$private/lists/partial" "$private/archives/partial"
-    derive_sources "$suite" "$security" >"$private/sources/halo.sources"
+    derive_sources "$suite" "$security" | drop_repeated >"$private/sources/halo.sources"
     if [ ! -s "$private/sources/halo.sources" ]; then
         say "found no Debian archive among this machine's package sources"
         return 1
