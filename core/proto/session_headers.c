@@ -249,6 +249,29 @@ static int check_respond(const struct halo_stream *stream, int status)
     return status < 200 || status > 599 ? HALO_E_STATUS_INVALID : 0;
 }
 
+enum {
+    /* Octets that fields like those before can take: an index for each, and a prepared set. */
+    REPEATED_ROOM = FRAME_HEADER_LEN + 1 + HPACK_PREPARED_MAX + CHECKED_MAX,
+};
+
+/* The fields behind the first new one: checked, then encoded. The frame begins at `start` and has
+ * got as far as `out`. HALO_E_AGAIN: not here. */
+static int encode_rest(struct halo_session *session, const uint8_t *start, uint8_t **out,
+                       const halo_header *fields, size_t count)
+{
+    halo_header checked[CHECKED_MAX];
+    size_t bound = (size_t)(*out - start) + hpack_encode_bound(fields, count);
+    bool mixed;
+
+    HALO_TRY(message_check_sent(checked, fields, count, &mixed));
+    if (mixed || bound > LIMIT_FRAME_SIZE_MIN || bound > session->limits.send_block ||
+        output_reserve(&session->output, bound) != start) {
+        return HALO_E_AGAIN;
+    }
+    *out = hpack_encode(&session->encoder, *out, false, checked, count);
+    return 0;
+}
+
 /* Responses are much like those before. What is the same as in the last block was checked then, so
  * only what is new is looked at. Nothing is changed before that is done. Returns 0, an error of the
  * new fields, or HALO_E_AGAIN when the block has to be written the long way. */
@@ -256,22 +279,12 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
                              const halo_header *pseudo, const halo_headers *headers)
 {
     struct hpack_encoder *encoder = &session->encoder;
-    halo_header checked[CHECKED_MAX];
-    const halo_header *fields = headers->fields;
-    size_t count = headers->count;
-    size_t bound = hpack_encode_bound(pseudo, 1) + hpack_encode_bound(fields, count);
-    uint8_t *frame;
+    uint8_t *frame = output_reserve(&session->output, REPEATED_ROOM);
     uint8_t *out;
     size_t done;
-    bool mixed;
 
-    if (HALO_UNLIKELY(count > CHECKED_MAX || bound > LIMIT_FRAME_SIZE_MIN / 2 ||
-                      bound > session->limits.send_block / 2)) {
-        return HALO_E_AGAIN;
-    }
-    frame = output_reserve(&session->output, FRAME_HEADER_LEN + bound);
-    if (frame == NULL) {
-        return HALO_E_NOMEM;
+    if (HALO_UNLIKELY(headers->count > CHECKED_MAX || frame == NULL)) {
+        return frame == NULL ? HALO_E_NOMEM : HALO_E_AGAIN;
     }
     out = hpack_encode_repeated(encoder, frame + FRAME_HEADER_LEN, true, pseudo, 1, &done);
     if (HALO_UNLIKELY(done == 0)) {
@@ -283,14 +296,12 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
             return HALO_E_AGAIN;
         }
     }
-    out = hpack_encode_repeated(encoder, out, false, fields, count, &done);
-    if (done < count) {
-        count -= done;
-        HALO_TRY(message_check_sent(checked, fields + done, count, &mixed));
-        if (mixed) {
-            return HALO_E_AGAIN;
+    if (headers->count > 0) {
+        out = hpack_encode_repeated(encoder, out, false, headers->fields, headers->count, &done);
+        if (done < headers->count) {
+            HALO_TRY(
+                encode_rest(session, frame, &out, headers->fields + done, headers->count - done));
         }
-        out = hpack_encode(encoder, out, false, checked, count);
     }
     frame_header_store(frame, (uint32_t)(out - frame) - FRAME_HEADER_LEN, FRAME_HEADERS,
                        FLAG_END_HEADERS | (end_stream ? FLAG_END_STREAM : 0), stream_id);
@@ -299,24 +310,33 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     return 0;
 }
 
+static __attribute__((noinline)) int write_long_way(struct halo_session *session,
+                                                    uint32_t stream_id, bool end_stream,
+                                                    const halo_header *pseudo,
+                                                    const halo_headers *headers)
+{
+    halo_header checked[CHECKED_MAX];
+    struct block_parts parts = { .pseudo = pseudo, .pseudo_count = 1 };
+    bool mixed;
+
+    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
+    return write_parts(session, stream_id, end_stream, &parts, mixed);
+}
+
 static int write_response(struct halo_stream *stream, int status, const halo_headers *headers,
                           bool end)
 {
     static const halo_headers none = { 0 };
     char digits[3];
     halo_header pseudo = status_field(status, digits);
-    halo_header checked[CHECKED_MAX];
-    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
-    bool mixed;
     int result;
 
     headers = headers != NULL ? headers : &none;
     result = write_like_before(stream->session, stream->id, end, &pseudo, headers);
-    if (HALO_LIKELY(result != HALO_E_AGAIN)) {
-        return result;
+    if (HALO_UNLIKELY(result == HALO_E_AGAIN)) {
+        result = write_long_way(stream->session, stream->id, end, &pseudo, headers);
     }
-    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
-    return write_parts(stream->session, stream->id, end, &parts, mixed);
+    return result;
 }
 
 int halo_stream_respond(halo_stream *stream, int status, const halo_headers *headers,
