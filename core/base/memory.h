@@ -4,13 +4,31 @@
  * objects are reused last-in-first-out and stay hot in cache. Not thread-safe, on purpose.
  *
  * memory_alloc and slab_take may return NULL; callers turn that into HALO_E_NOMEM or close the
- * connection. Freed slab objects are kept for reuse; memory_fini gives everything back and
- * asserts that nothing is in use.
+ * connection. What is freed is kept for reuse, within bounds, so that a connection that has warmed
+ * up asks the allocator for nothing; memory_fini gives everything back and asserts that nothing is
+ * in use. Under AddressSanitizer spare memory is poisoned, so that late use is found.
  */
 #ifndef HALO_CORE_BASE_MEMORY_H
 #define HALO_CORE_BASE_MEMORY_H
 
 #include "core/base/base.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEMORY_IS_CHECKED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_IS_CHECKED 1
+#endif
+#if defined(MEMORY_IS_CHECKED)
+#include <sanitizer/asan_interface.h>
+#define MEMORY_POISON(at, len)   ASAN_POISON_MEMORY_REGION((at), (len))
+#define MEMORY_UNPOISON(at, len) ASAN_UNPOISON_MEMORY_REGION((at), (len))
+#else
+#define MEMORY_POISON(at, len)   ((void)(at), (void)(len))
+#define MEMORY_UNPOISON(at, len) ((void)(at), (void)(len))
+#endif
 
 /* Room in an output chunk: one TLS record's plaintext with frame headers fits, and so does a batch
  * of 32 small responses. */
@@ -18,6 +36,17 @@ enum { CHUNK_SIZE = 16 * 1024 + 512 };
 
 /* Chunks kept for reuse when nobody needs them; beyond they go back to the allocator. */
 enum { CHUNKS_SPARE_MAX = 64 };
+
+/* Pieces up to this size are kept when they are freed; longer ones are rare. Sizes are rounded up
+ * to 64 octets up to 1 KiB, to 256 up to 4 KiB, to 1 KiB above. */
+enum {
+    PIECE_KEPT_MAX = 16 * 1024,
+    PIECE_CLASSES = 16 + 12 + 12,
+};
+
+/* Octets of freed pieces that are kept: enough for the lists of a thousand streams. Tests set 0, so
+ * that every request for memory gets to the allocator, which may fail it. */
+extern size_t memory_spare_max;
 
 /* A piece of output memory, referenced by the segments that point into it. */
 struct chunk {
@@ -48,8 +77,10 @@ struct memory {
     struct chunk *chunks; /* spare chunks, last-in-first-out */
     uint32_t chunks_spare;
     uint32_t chunks_in_use;
-    size_t allocations; /* calls of alloc that gave memory, for tests and statistics */
-    size_t live;        /* of those, not yet released */
+    struct slab_object *pieces[PIECE_CLASSES]; /* spare ones by size */
+    size_t spare;                              /* octets of them */
+    size_t live;                               /* pieces in use */
+    size_t allocations; /* what the allocator was asked for, for tests and statistics */
 };
 
 /* `allocator` NULL or all zero: malloc, realloc, free. */
@@ -60,6 +91,11 @@ void *memory_alloc(struct memory *memory, size_t size) HALO_MUST_USE;
 void *memory_zalloc(struct memory *memory, size_t size) HALO_MUST_USE;
 void *memory_resize(struct memory *memory, void *old, size_t size) HALO_MUST_USE;
 void memory_release(struct memory *memory, void *pointer);
+
+/* A piece that may be in use for longer than `memory`: it does not belong to it any more and is
+ * freed with memory_release_orphan(), by the same allocator. */
+void memory_orphan(struct memory *memory);
+void memory_release_orphan(const halo_allocator *allocator, void *pointer);
 
 static inline void memory_free(struct memory *memory, void *pointer)
 {
@@ -80,6 +116,7 @@ static inline void *slab_take(struct slab *slab)
     if (HALO_UNLIKELY(object == NULL)) {
         return slab_take_slow(slab);
     }
+    MEMORY_UNPOISON(object, slab->object_size);
     slab->free = object->next;
     slab->in_use++;
     return object;
@@ -102,6 +139,7 @@ static inline void slab_give(struct slab *slab, void *pointer)
     object->next = slab->free;
     slab->free = object;
     slab->in_use--;
+    MEMORY_POISON(object, slab->object_size);
 }
 
 /* A chunk with one reference and used = 0; NULL when memory is out. */

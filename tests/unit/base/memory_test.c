@@ -47,6 +47,102 @@ static void the_applications_allocator_is_used(void **state)
     assert_int_equal(counting.live, 0);
 }
 
+/* Pieces of one size are asked for once. */
+static void freed_pieces_are_reused(void **state)
+{
+    struct test_memory counting;
+    struct memory memory;
+    void *pieces[100];
+    size_t calls = 0;
+
+    (void)state;
+    test_memory_init(&counting);
+    memory_init(&memory, &counting.allocator);
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < 100; i++) {
+            size_t size = i * 41;
+
+            pieces[i] = memory_alloc(&memory, size);
+            assert_non_null(pieces[i]);
+            assert_int_equal((uintptr_t)pieces[i] % 16, 0);
+            memset(pieces[i], (int)i, size);
+        }
+        for (size_t i = 0; i < 100; i++) {
+            size_t size = i * 41;
+
+            for (size_t at = 0; at < size; at += 31) {
+                assert_int_equal(((uint8_t *)pieces[i])[at], (uint8_t)i);
+            }
+            if (i % 4 == 0) { /* within its room, then to another size */
+                void *same = memory_resize(&memory, pieces[i], size + (size % 64 == 0 ? 0 : 1));
+                pieces[i] = memory_resize(&memory, same, size + 300);
+                assert_true(size == 0 || *(uint8_t *)pieces[i] == (uint8_t)i);
+            }
+        }
+        assert_int_equal(memory.live, 100);
+        for (size_t i = 0; i < 100; i++) {
+            memory_free(&memory, pieces[i]);
+        }
+        assert_true(round < 2 || counting.calls == calls);
+        calls = counting.calls;
+    }
+    assert_true(memory.spare <= memory_spare_max);
+    memory_fini(&memory);
+    assert_int_equal(counting.live, 0);
+}
+
+/* The same few sizes over and over: the allocator is not asked again, and bounds hold. */
+static void spare_pieces_are_bounded(void **state)
+{
+    struct test_memory counting;
+    struct memory memory;
+    void *pieces[300];
+    size_t calls;
+
+    (void)state;
+    test_memory_init(&counting);
+    memory_init(&memory, &counting.allocator);
+    pieces[0] = memory_alloc(&memory, 700);
+    memory_free(&memory, pieces[0]);
+    calls = counting.calls;
+    for (size_t size = 641; size <= 704; size++) {
+        assert_ptr_equal(memory_alloc(&memory, size), pieces[0]);
+        memory_free(&memory, pieces[0]);
+    }
+    assert_int_equal(counting.calls, calls);
+    for (size_t i = 0; i < 300; i++) {
+        pieces[i] = memory_alloc(&memory, 16384);
+    }
+    for (size_t i = 0; i < 300; i++) {
+        memory_free(&memory, pieces[i]);
+    }
+    assert_true(memory.spare <= memory_spare_max);
+    assert_true(memory.spare > memory_spare_max - 16384);
+    pieces[0] = memory_alloc(&memory, 100000); /* too long to be kept */
+    memory_free(&memory, pieces[0]);
+    assert_true(memory.spare <= memory_spare_max);
+    memory_fini(&memory);
+    assert_int_equal(counting.live, 0);
+}
+
+/* A piece that outlives its memory. */
+static void orphans_are_freed_alone(void **state)
+{
+    struct test_memory counting;
+    struct memory memory;
+    void *piece;
+
+    (void)state;
+    test_memory_init(&counting);
+    memory_init(&memory, &counting.allocator);
+    piece = memory_alloc(&memory, 100);
+    memory_orphan(&memory);
+    memory_fini(&memory);
+    assert_int_equal(counting.live, 1);
+    memory_release_orphan(&counting.allocator, piece);
+    assert_int_equal(counting.live, 0);
+}
+
 static void slabs_reuse_the_latest(void **state)
 {
     struct test_memory counting;
@@ -197,6 +293,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_applications_allocator_is_used),
+        cmocka_unit_test(freed_pieces_are_reused),
+        cmocka_unit_test(spare_pieces_are_bounded),
+        cmocka_unit_test(orphans_are_freed_alone),
         cmocka_unit_test(slabs_reuse_the_latest),
         cmocka_unit_test(spare_chunks_have_a_limit),
         cmocka_unit_test(slices_are_counted),

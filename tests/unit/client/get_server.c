@@ -96,12 +96,29 @@ static void slow_due(halo_timer *timer, void *ctx)
     char *body = malloc(slow->len);
 
     (void)timer;
-    memset(body, slow->letter, slow->len);
-    halo_stream_respond(slow->stream, 200, NULL, 0);
-    halo_stream_write(slow->stream, body, slow->len, HALO_END_STREAM);
+    if (slow->stream != NULL) {
+        memset(body, slow->letter, slow->len);
+        halo_stream_set_user_data(slow->stream, NULL);
+        halo_stream_respond(slow->stream, 200, NULL, 0);
+        halo_stream_write(slow->stream, body, slow->len, HALO_END_STREAM);
+    }
     free(body);
     free(slow);
 }
+
+/* The client is gone before the answer is due. */
+static void slow_closed(halo_stream *stream, const struct halo_error *error, void *user_data)
+{
+    struct slow *slow = user_data;
+
+    (void)stream;
+    (void)error;
+    if (slow != NULL) {
+        slow->stream = NULL;
+    }
+}
+
+static const struct halo_stream_callbacks slow_callbacks = { .on_close = slow_closed };
 
 static void answer_slowly(halo_stream *stream, const char *numbers)
 {
@@ -111,6 +128,7 @@ static void answer_slowly(halo_stream *stream, const char *numbers)
 
     sscanf(numbers, "%u/%u", &ms, &len);
     *slow = (struct slow){ .stream = stream, .len = len, .letter = *numbers };
+    halo_stream_set_callbacks(stream, &slow_callbacks, slow);
     if (halo_timer_start(NULL, halo_session_loop(halo_stream_session(stream)), ms, 0, slow_due,
                          slow) != 0) {
         abort();

@@ -282,6 +282,7 @@ static void test_receive_without_memory(void **state)
     struct reader other;
 
     (void)state;
+    memory_spare_max = 0;
     halo_loop_options_init(&options);
     options.receive_buffers = 2;
     options.receive_buffer_size = 4096;

@@ -221,6 +221,7 @@ static void remembered_resets(void **state)
     struct reset_memory resets = { 0 };
 
     (void)state;
+    memory_spare_max = 0;
     test_memory_init(&counting);
     memory_init(&memory, &counting.allocator);
     assert_false(reset_memory_has(&resets, 1));
