@@ -225,5 +225,9 @@ void output_clear(struct output *output)
         output->count--;
         release_segment(output, last);
     }
+    if (kept > output->described) { /* it grew since it was described */
+        segment_at(output, num_kept - 1)->len -= kept - output->described;
+        output->len -= kept - output->described;
+    }
     release_tail(output);
 }

@@ -87,19 +87,29 @@ static void stream_unqueue(struct halo_stream *stream)
     list_remove(&stream->queue);
 }
 
-/* Was the request processed? (RFC 9113 6.8, 8.7) */
+/* Was the request processed (RFC 9113 6.8, 8.7)? "No" is said only when that is sure: the peer said
+ * so, or its header block cannot have left and will not, since the connection is gone. (A reset by
+ * the application is sent behind the request.) */
 static uint8_t processed(const struct halo_stream *stream, const struct halo_error *error)
 {
+    const struct halo_session *session = stream->session;
+
     if ((stream->flags & STREAM_LOCAL) == 0 || error->status == 0) {
         return HALO_PROCESSED_UNKNOWN;
     }
-    if (stream->id == 0 || stream->id > stream->session->goaway_remote_id) {
+    if (stream->recv_half != HALF_HEADERS || stream->information_responses > 0) {
+        return HALO_PROCESSED_YES;
+    }
+    if (stream->id == 0 || stream->id > session->goaway_remote_id) {
         return HALO_PROCESSED_NO;
     }
-    if (error->origin == HALO_ORIGIN_REMOTE && error->code == HALO_REFUSED_STREAM) {
+    if (session->reader.stop &&
+        stream->request_end > session->octets_sent + session->output.described) {
         return HALO_PROCESSED_NO;
     }
-    return stream->headers != NULL ? HALO_PROCESSED_YES : HALO_PROCESSED_UNKNOWN;
+    return error->origin == HALO_ORIGIN_REMOTE && error->code == HALO_REFUSED_STREAM
+               ? HALO_PROCESSED_NO
+               : HALO_PROCESSED_UNKNOWN;
 }
 
 void stream_close(struct halo_stream *stream, const struct halo_error *error)

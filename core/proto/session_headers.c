@@ -554,6 +554,7 @@ static int start_request(struct halo_stream *stream, const struct block_parts *p
     session->open_local++;
     session->idle_deadline_ns = UINT64_MAX;
     HALO_TRY(write_parts(session, stream->id, end, parts, mixed));
+    stream->request_end = session->octets_sent + session->output.len;
     stream->flags |= STREAM_HEADERS_SENT;
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
     return 0;

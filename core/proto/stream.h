@@ -107,7 +107,8 @@ struct halo_stream {
 
     uint64_t octets_sent;
     uint64_t octets_received;
-    struct stall stall; /* of its window */
+    struct stall stall;   /* of its window */
+    uint64_t request_end; /* ours: session->octets_sent when its header block has left */
 
     struct halo_source source;  /* read == NULL: none */
     struct kept_list *headers;  /* copy of the opening list (or the response's) */
