@@ -129,5 +129,9 @@
 /* Octets a second that a peer must take for its window not to count as stalled (Kestrel: 240). An
  * octet now and then would hold a response for hours. */
 #define LIMIT_STALL_RATE 240
+/* A request that is not answered yet must bring so many octets of its body a second (Kestrel: 240),
+ * looked at after so long. */
+#define LIMIT_BODY_RATE 240
+#define LIMIT_BODY_MS   30000
 
 #endif

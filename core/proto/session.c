@@ -105,6 +105,7 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
         .header_block_timeout_ms = LIMIT_HEADER_BLOCK_MS,
         .idle_timeout_ms = client ? 0 : LIMIT_IDLE_MS,
         .stall_timeout_ms = LIMIT_STALL_MS,
+        .body_timeout_ms = client ? 0 : LIMIT_BODY_MS,
         .goaway_timeout_ms = LIMIT_GOAWAY_MS,
         .drain_timeout_ms = LIMIT_DRAIN_MS,
     };
@@ -173,12 +174,14 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->timeouts.header_block_ms = options->header_block_timeout_ms;
     session->timeouts.idle_ms = options->idle_timeout_ms;
     session->timeouts.stall_ms = options->stall_timeout_ms;
+    session->timeouts.body_ms = options->role == HALO_SERVER ? options->body_timeout_ms : 0;
     session->timeouts.goaway_ms = options->goaway_timeout_ms;
     session->timeouts.drain_ms = options->drain_timeout_ms;
     list_init(&session->streams);
     list_init(&session->notify);
     list_init(&session->blocked);
     list_init(&session->waiting);
+    list_init(&session->bodies);
     list_init(&session->kept);
     for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
         list_init(&session->ready[i]);

@@ -10,6 +10,7 @@
  *   session_body.c     calls that send bodies
  *   session_receive.c  windows; received bodies handed out, held, credited
  *   session_output.c   pull and sent: DATA by the scheduler, late
+ *   session_progress.c request bodies that do not come
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
  *
  * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed
@@ -146,6 +147,7 @@ struct halo_session {
     struct list_link ready[8]; /* by urgency: something to send and window for it */
     struct list_link blocked;  /* something to send, no window of the stream */
     struct list_link waiting;  /* client: requests without a number */
+    struct list_link bodies;   /* server: those whose body is awaited */
     uint8_t ready_mask;        /* bit per urgency that may have ready streams */
     uint32_t waiting_count;
     uint32_t open_remote; /* streams the peer opened, until their close was told */
@@ -201,7 +203,7 @@ struct halo_session {
     uint64_t goaway_deadline_ns; /* second step of the graceful end */
     uint64_t drain_deadline_ns;
     struct {
-        uint32_t settings_ack_ms, header_block_ms, idle_ms, stall_ms, goaway_ms, drain_ms;
+        uint32_t settings_ack_ms, header_block_ms, idle_ms, stall_ms, body_ms, goaway_ms, drain_ms;
     } timeouts;
     uint32_t stream_low_water;
 
@@ -342,6 +344,15 @@ static inline int64_t stream_send_window(const struct halo_stream *stream)
 {
     return (int64_t)stream->session->remote.initial_window_size + stream->send_credit;
 }
+
+/* ---- session_progress.c ---------------------------------------------------------------- */
+
+/* The stream's body is to come. */
+void stream_watch_body(struct halo_stream *stream);
+void stream_forget_body(struct halo_stream *stream);
+uint64_t session_body_deadline(const struct halo_session *session);
+/* Cancels the requests whose body came too slowly. */
+void session_check_bodies(struct halo_session *session);
 
 /* ---- session_control.c ----------------------------------------------------------------- */
 

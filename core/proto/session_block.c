@@ -170,6 +170,9 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
                      (end ? STREAM_END_AFTER_HEADERS : 0);
     stream->content_left = message->connect ? -1 : message->content_length;
     stream_advance(stream, true, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    if (!end && !message->connect) {
+        stream_watch_body(stream);
+    }
     fill_event(session, event, HALO_EVENT_REQUEST, stream, end, 0);
     return NULL;
 }

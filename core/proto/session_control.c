@@ -504,6 +504,7 @@ uint64_t halo_session_next_timeout(const halo_session *session)
     next = min_u64(next, session->goaway_deadline_ns);
     next = min_u64(next, session->drain_deadline_ns);
     next = min_u64(next, settings_deadline(session));
+    next = min_u64(next, session_body_deadline(session));
     return min_u64(next, session_stall_deadline(session));
 }
 
@@ -546,4 +547,5 @@ void halo_session_tick(halo_session *session, uint64_t now_ns)
         session_end_if_drained(session);
     }
     session_reset_stalled(session);
+    session_check_bodies(session);
 }

@@ -125,6 +125,7 @@ void stream_close(struct halo_stream *stream, const struct halo_error *error)
     stream->flags |= STREAM_CLOSED;
     stream_unqueue(stream);
     stream_drop_writes(stream);
+    stream_forget_body(stream);
     if (stream->id != 0) {
         stream_store_remove(&session->store, stream);
     }

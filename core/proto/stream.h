@@ -76,6 +76,8 @@ enum stream_note {
 
 /* Body octets that came while the stream was paused. */
 struct held_data;
+/* A request's body that is awaited. */
+struct body_watch;
 
 struct halo_stream {
     struct halo_stream *next_in_bucket; /* stream_store */
@@ -115,6 +117,7 @@ struct halo_stream {
     struct kept_list *request;  /* the fields of a request that waits for a place */
     struct kept_list *trailers; /* trailers that wait for the end of the body */
     struct held_data *held;     /* gathered while paused */
+    struct body_watch *body_watch;
 
     int64_t reset_code;      /* -1: none */
     struct halo_error error; /* why it was closed; status 0: cleanly */

@@ -90,6 +90,10 @@ struct halo_session_options {
     uint32_t header_block_timeout_ms; /* from HEADERS to END_HEADERS; 10000 */
     uint32_t idle_timeout_ms;  /* no streams; server 60000, client 0. Control frames do not count */
     uint32_t stall_timeout_ms; /* data ready, no window of the peer; 30000; then CANCEL */
+    /* Server: the body of a request that is not answered yet has to come, at 240 octets a second on
+     * average over this time; 30000; then CANCEL. Not while the application pauses the stream or
+     * gives no credit, and not for CONNECT. */
+    uint32_t body_timeout_ms;
     uint32_t goaway_timeout_ms; /* graceful close: from the first GOAWAY to the second; 1000 */
     uint32_t drain_timeout_ms;  /* graceful close: until open streams are cut off; 30000 */
 
