@@ -12,6 +12,12 @@
  *     window 65535:  DATA 16384 arrives  -> available 49151
  *                    app releases it     -> unreturned 16384 (less than half: nothing sent)
  *                    two more, released  -> unreturned 49152: WINDOW_UPDATE, available 65535
+ *
+ * So at every moment, for the connection and for each stream,
+ *
+ *     size + withheld = available + unreturned + octets that are not done with
+ *
+ * Windows that are used up within a round trip grow: session_window.c.
  */
 #ifndef HALO_CORE_PROTO_FLOW_H
 #define HALO_CORE_PROTO_FLOW_H
@@ -24,7 +30,14 @@ struct receive_window {
     int32_t available; /* what it may send now; for a stream: less the acknowledged initial size */
     uint32_t unreturned; /* done with, credit not sent yet */
     uint32_t withheld;   /* the window shrank: so much credit is not given back */
+    uint32_t batch;      /* so much unreturned credit is worth a WINDOW_UPDATE */
+    /* Growing: the measurement ends when `available` falls below this. */
+    int32_t round_end;
+    uint64_t round_start_ns; /* 0: not one octet has come */
 };
+
+/* Nothing is measured. */
+#define ROUND_NONE INT32_MIN
 
 /* Data is ready and the peer gives no window for it. */
 struct stall {
@@ -43,25 +56,17 @@ static inline void stall_begin(struct stall *stall, uint64_t now_ns, uint64_t oc
     }
 }
 
-/* Octets were done with. Returns the increment of the WINDOW_UPDATE that is due, or 0. */
-static inline uint32_t receive_window_return(struct receive_window *window, uint32_t len)
+/* Octets were done with. Is a WINDOW_UPDATE due? */
+static inline bool receive_window_return(struct receive_window *window, uint32_t len)
 {
-    uint32_t credit;
-
     if (HALO_UNLIKELY(window->withheld > 0)) {
         uint32_t kept = min_u32(len, window->withheld);
 
         window->withheld -= kept;
         len -= kept;
     }
-    credit = window->unreturned + len;
-    if (credit < (uint32_t)window->size / 2 || credit == 0) {
-        window->unreturned = credit;
-        return 0;
-    }
-    window->unreturned = 0;
-    window->available += (int32_t)credit;
-    return credit;
+    window->unreturned += len;
+    return window->unreturned >= window->batch;
 }
 
 #endif

@@ -103,8 +103,31 @@
 #define LIMIT_STREAM_WINDOW 65535
 /* Several uploads at once must not wait for each other's credit. */
 #define LIMIT_CONNECTION_WINDOW (1024 * 1024)
+/* Windows that are used up within a round trip grow to this: 84 Mbit/s for one stream at 100 ms, 335
+ * for a connection. A quarter of the connection's for a stream: one that is not read
+ * leaves three quarters to the others. */
+#define LIMIT_STREAM_WINDOW_MAX     (1024 * 1024)
+#define LIMIT_CONNECTION_WINDOW_MAX (4 * 1024 * 1024)
+/* A step: 64 KiB to 1 MiB in two round trips, to 16 MiB in four. TCP itself doubles in one. */
+#define LIMIT_WINDOW_GROWTH 4
+/* WINDOW_UPDATE is sent when half the window was given back: a peer that is waiting gets on, and
+ * two small frames a window cost nothing. */
+#define LIMIT_WINDOW_UPDATE_PERCENT 50
+/* A round trip is measured anew when the last measurement is older than this, and only for a window
+ * that could grow: at most six PINGs a minute, each behind DATA of the peer (Traffic Server allows
+ * 60; gRPC counts those that no DATA came before). */
+#define LIMIT_ROUND_TRIP_FRESH_MS 10000
 /* Slices shorter than this are charged as this much when held: bookkeeping costs, too. */
 #define LIMIT_HELD_CHARGE_MIN 256
+
+/* ---- memory of a session --------------------------------------------------------------- */
+
+/* What a session holds beside the octets that its windows let the peer send: kept header lists,
+ * the cost of small slices, half empty chunks. Honest sessions hold some ten KiB; 128 requests at
+ * the limits of header lists are 5 MiB. Above the first new streams are refused, above the second
+ * the connection ends. Node: maxSessionMemory, 10 MB. */
+#define LIMIT_MEMORY_SOFT (1024 * 1024)
+#define LIMIT_MEMORY_HARD (4 * 1024 * 1024)
 
 /* ---- output ---------------------------------------------------------------------------- */
 

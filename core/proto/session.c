@@ -98,6 +98,11 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
         .struct_size = struct_size,
         .role = (uint32_t)role,
         .connection_window_size = LIMIT_CONNECTION_WINDOW,
+        .stream_receive_window_max = LIMIT_STREAM_WINDOW_MAX,
+        .connection_receive_window_max = LIMIT_CONNECTION_WINDOW_MAX,
+        .window_update_percent = LIMIT_WINDOW_UPDATE_PERCENT,
+        .memory_soft = LIMIT_MEMORY_SOFT,
+        .memory_hard = LIMIT_MEMORY_HARD,
         .peer_max_concurrent_streams = LIMIT_PEER_STREAMS_ASSUMED,
         .stream_low_water = LIMIT_STREAM_LOW_WATER,
         .preface_timeout_ms = LIMIT_PREFACE_MS,
@@ -130,7 +135,10 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
 static int check_options(const struct halo_session_options *options)
 {
     if (options->role > HALO_CLIENT || options->connection_window_size < LIMIT_WINDOW_DEFAULT ||
-        options->connection_window_size > LIMIT_WINDOW_MAX) {
+        options->connection_window_size > LIMIT_WINDOW_MAX ||
+        options->stream_receive_window_max > LIMIT_WINDOW_MAX ||
+        options->connection_receive_window_max > LIMIT_WINDOW_MAX ||
+        options->window_update_percent > 100) {
         return HALO_E_INVALID_ARGUMENT;
     }
     return session_check_settings((int)options->role, &options->settings);
@@ -161,8 +169,9 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->next_local_id = options->role == HALO_CLIENT ? 1 : 2;
     session->goaway_local_id = LIMIT_STREAM_ID_MAX;
     session->goaway_remote_id = LIMIT_STREAM_ID_MAX;
-    session->receive =
-        (struct receive_window){ .size = LIMIT_WINDOW_DEFAULT, .available = LIMIT_WINDOW_DEFAULT };
+    session_window_init(session, options);
+    session->memory.soft = options->memory_soft;
+    session->memory.hard = options->memory_hard;
     session->send_window = LIMIT_WINDOW_DEFAULT;
     session->reader.mode = options->role == HALO_SERVER ? READ_PREFACE : READ_FRAME_HEADER;
     session->preface_deadline_ns = deadline(now_ns, options->preface_timeout_ms);
@@ -197,7 +206,7 @@ static int write_opening(struct halo_session *session, uint32_t window)
     }
     HALO_TRY(session_write_settings(session, &session->initial));
     if (window > LIMIT_WINDOW_DEFAULT) {
-        HALO_TRY(halo_session_set_window(session, window));
+        session_set_window(session, window);
     }
     return session->output.failed ? HALO_E_NOMEM : 0;
 }
@@ -373,5 +382,11 @@ void halo_session_get_info(const halo_session *session, struct halo_session_info
         .octets_copied_in = session->copied_in,
         .octets_copied_out = session->copied_out,
         .pending_settings = session->pending_count,
+        .effective_local_window = session->receive.size,
+        .effective_received_octets =
+            (int64_t)session->receive.size + session->receive.withheld - session->receive.available,
+        .round_trip_ns = session->tuning.round_trip_ns,
+        .body_octets_held = session->memory.bodies,
+        .memory = halo_session_memory(session),
     };
 }

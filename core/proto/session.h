@@ -8,7 +8,9 @@
  *   session_block.c    header blocks: HEADERS + CONTINUATION, HPACK, what a list means
  *   session_headers.c  calls that send header blocks
  *   session_body.c     calls that send bodies
- *   session_receive.c  windows; received bodies handed out, held, credited
+ *   session_receive.c  received bodies handed out, held
+ *   session_window.c   receive windows: credit, growth, the round trip
+ *   session_memory.c   what the session holds, and its budget
  *   session_output.c   pull and sent: DATA by the scheduler, late
  *   session_progress.c request bodies that do not come
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
@@ -115,7 +117,31 @@ enum session_state {
 struct pending_settings {
     struct halo_settings settings;
     uint64_t deadline_ns;
+    uint64_t sent_ns;
     struct pending_settings *next;
+};
+
+/* Receive windows that grow (session_window.c). */
+struct window_tuning {
+    uint32_t stream_max; /* 0: fixed */
+    uint32_t connection_max;
+    uint32_t connection_start;
+    uint32_t percent;       /* of a window that is worth a WINDOW_UPDATE */
+    uint64_t round_trip_ns; /* 0: not known */
+    uint64_t measured_ns;
+    uint64_t ping_sent_ns;
+    bool measured; /* by a PING, at measured_ns */
+    bool ping_out; /* a PING of halo's own is unanswered */
+    uint8_t ping_number;
+};
+
+/* What the peer makes the session hold (session_memory.c). */
+struct session_memory {
+    uint64_t bodies;   /* octets of received bodies that are held, each within a window */
+    uint64_t overhead; /* what is held beside them */
+    uint32_t soft;     /* of overhead and output */
+    uint32_t hard;     /* of overhead */
+    bool pressed;      /* so much is held that windows act as at their start */
 };
 
 struct halo_session {
@@ -170,6 +196,8 @@ struct halo_session {
 
     /* Windows of the connection. */
     struct receive_window receive;
+    struct window_tuning tuning;
+    struct session_memory memory;
     int64_t send_window;
     struct stall stall; /* of send_window */
     uint64_t data_sent; /* octets of DATA payload */
@@ -287,15 +315,87 @@ enum stream_lookup session_lookup(const struct halo_session *session, uint32_t s
                                   struct halo_stream **stream);
 bool session_is_local_id(const struct halo_session *session, uint32_t stream_id);
 
-/* ---- session_receive.c, session_body.c ------------------------------------------------- */
+/* ---- session_window.c ------------------------------------------------------------------ */
 
-void session_write_window_update(struct halo_session *session, uint32_t stream_id,
-                                 uint32_t increment);
+void session_window_init(struct halo_session *session, const struct halo_session_options *options);
+/* Sets the size of the connection's window. */
+void session_set_window(struct halo_session *session, uint32_t octets);
+void stream_window_init(struct halo_stream *stream);
 /* Our SETTINGS_INITIAL_WINDOW_SIZE holds. */
 void session_resize_streams(struct halo_session *session, uint32_t size);
+/* No stream's window would pass the maximum with this initial size (RFC 9113 6.9.2). */
+bool session_windows_allow(const struct halo_session *session, uint32_t initial_window_size);
 /* Octets of DATA are done with: credit to the connection and, while the peer may still send on it,
  * to the stream (NULL: gone). */
 void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len);
+/* Less is held: credit that was not given meanwhile. */
+void session_credit_flush(struct halo_session *session);
+/* DATA has ended what was being measured of a window: perhaps it grows. */
+void session_round_over(struct halo_session *session, struct halo_stream *stream);
+/* SETTINGS or PING of ours were answered. `exact`: by the answer to a PING. */
+void session_round_trip(struct halo_session *session, uint64_t sent_ns, bool exact);
+/* PING ACK: is it the answer to one of halo's own? */
+bool session_round_trip_ack(struct halo_session *session, const uint8_t *payload);
+
+static inline bool session_is_round_over(const struct halo_session *session,
+                                         const struct halo_stream *stream)
+{
+    return stream->receive.available < stream->receive.round_end ||
+           session->receive.available < session->receive.round_end;
+}
+
+/* ---- session_memory.c ------------------------------------------------------------------ */
+
+/* The figures grew, or fell. */
+void session_memory_grew(struct halo_session *session);
+void session_memory_fell(struct halo_session *session);
+
+static inline void session_memory_check(struct halo_session *session)
+{
+    const struct session_memory *memory = &session->memory;
+
+    if (HALO_UNLIKELY(memory->bodies + memory->overhead > memory->hard / 2)) {
+        session_memory_grew(session);
+    }
+}
+
+/* The session holds more. It may end in here: streams are closed then, and drop what they hold. */
+static inline void session_charge(struct halo_session *session, uint64_t bodies, uint64_t overhead)
+{
+    session->memory.bodies += bodies;
+    session->memory.overhead += overhead;
+    session_memory_check(session);
+}
+
+static inline void session_uncharge(struct halo_session *session, uint64_t bodies,
+                                    uint64_t overhead)
+{
+    struct session_memory *memory = &session->memory;
+
+    HALO_ASSERT(memory->bodies >= bodies && memory->overhead >= overhead);
+    memory->bodies -= bodies;
+    memory->overhead -= overhead;
+    if (HALO_UNLIKELY(memory->pressed)) {
+        session_memory_fell(session);
+    }
+}
+
+/* New streams of the peer are to be refused. */
+static inline bool session_memory_short(const struct halo_session *session)
+{
+    return session->memory.overhead + session->output.len > session->memory.soft;
+}
+
+static inline void session_drop_list(struct halo_session *session, struct kept_list *list)
+{
+    if (list != NULL) {
+        session_uncharge(session, 0, list->size);
+        memory_free(session->env->memory, list);
+    }
+}
+
+/* ---- session_receive.c, session_body.c ------------------------------------------------- */
+
 /* Octets of a body are handed out with the next event. */
 void session_lend_data(struct halo_session *session, struct halo_stream *stream,
                        const uint8_t *data, uint32_t len);
@@ -362,6 +462,7 @@ const struct fault *session_ping_frame(struct halo_session *session, const struc
                                        const uint8_t *payload, struct halo_event *event);
 const struct fault *session_goaway_frame(struct halo_session *session, const struct frame *frame,
                                          const uint8_t *payload, struct halo_event *event);
+bool session_write_ping(struct halo_session *session, const uint8_t *payload, uint8_t flags);
 /* May this role send these settings? Returns 0 or HALO_E_INVALID_SETTING_VALUE. */
 int session_check_settings(int role, const struct halo_settings *settings);
 int session_write_settings(struct halo_session *session, const struct halo_settings *settings);

@@ -140,6 +140,9 @@ static const struct fault *refuse(struct halo_session *session)
     if (++session->abuse.refused > LIMIT_REFUSED_STREAMS) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams beyond the limit");
     }
+    if (session_memory_short(session)) {
+        return FAULT_OF(FAULT_STREAM, 1, HALO_REFUSED_STREAM, "the session holds too much memory");
+    }
     return FAULT_OF(FAULT_STREAM, 1, HALO_REFUSED_STREAM, "too many concurrent streams");
 }
 
@@ -288,7 +291,8 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
     if (HALO_UNLIKELY(!wanted)) {
         return NULL;
     }
-    if (HALO_UNLIKELY(session->open_remote >= session->initial.max_concurrent_streams)) {
+    if (HALO_UNLIKELY(session->open_remote >= session->initial.max_concurrent_streams ||
+                      session_memory_short(session))) {
         return refuse(session);
     }
     if (!repeated) {

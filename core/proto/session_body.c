@@ -460,6 +460,7 @@ void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *in
         .local_window =
             (int64_t)stream->session->local.initial_window_size + stream->receive.available,
         .remote_window = stream_send_window(stream),
+        .effective_local_window = stream->receive.size,
         .reset_code = stream->reset_code,
         .octets_sent = stream->octets_sent,
         .octets_received = stream->octets_received,

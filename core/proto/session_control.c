@@ -47,6 +47,7 @@ int session_write_settings(struct halo_session *session, const struct halo_setti
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
     pending->settings = *settings;
     pending->deadline_ns = after_ms(session, session->timeouts.settings_ack_ms);
+    pending->sent_ns = session->now_ns;
     pending->next = NULL;
     *session->pending_last = pending;
     session->pending_last = &pending->next;
@@ -78,6 +79,10 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
     if (session->pending_count >= session->limits.pending_settings) {
         return HALO_E_MAX_PENDING_SETTINGS_ACK;
     }
+    if (has(settings, HALO_SETTINGS_INITIAL_WINDOW_SIZE) &&
+        !session_windows_allow(session, settings->initial_window_size)) {
+        return HALO_E_INVALID_SETTING_VALUE;
+    }
     HALO_TRY(session_write_settings(session, settings));
     if ((settings->present & HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS)) != 0) {
         session->initial.max_concurrent_streams = settings->max_concurrent_streams;
@@ -96,6 +101,7 @@ static const struct fault *on_settings_ack(struct halo_session *session, struct 
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "SETTINGS acknowledged that were not sent");
     }
     sent = &pending->settings;
+    session_round_trip(session, pending->sent_ns, false);
     if (has(sent, HALO_SETTINGS_HEADER_TABLE_SIZE)) {
         local->header_table_size = sent->header_table_size;
         hpack_decoder_set_max(&session->decoder, sent->header_table_size);
@@ -276,7 +282,7 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
 
 /* ---- PING (6.7) ------------------------------------------------------------------------ */
 
-static bool write_ping(struct halo_session *session, const uint8_t *payload, uint8_t flags)
+bool session_write_ping(struct halo_session *session, const uint8_t *payload, uint8_t flags)
 {
     uint8_t *frame = frame_reserve(session, 8, FRAME_PING, flags, 0);
 
@@ -301,6 +307,7 @@ static void on_ping_ack(struct halo_session *session, const uint8_t *payload,
     if (i == session->pings_count) {
         return; /* not ours: harmless */
     }
+    session_round_trip(session, session->pings[i].sent_ns, true);
     event->type = HALO_EVENT_PING_ACK;
     memcpy(event->u.ping.payload, payload, 8);
     event->u.ping.round_trip_ns = session->now_ns - session->pings[i].sent_ns;
@@ -315,6 +322,9 @@ const struct fault *session_ping_frame(struct halo_session *session, const struc
                                        const uint8_t *payload, struct halo_event *event)
 {
     if ((frame->flags & FLAG_ACK) != 0) {
+        if (session_round_trip_ack(session, payload)) {
+            return NULL;
+        }
         if (session->goaway_deadline_ns != UINT64_MAX && memcmp(payload, drain_ping, 8) == 0) {
             session->goaway_deadline_ns = session->now_ns; /* the round trip is over */
             halo_session_tick(session, session->now_ns);
@@ -326,7 +336,7 @@ const struct fault *session_ping_frame(struct halo_session *session, const struc
     if (!bucket_take(&session->abuse.pings, session->now_ns)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many PINGs");
     }
-    write_ping(session, payload, FLAG_ACK);
+    session_write_ping(session, payload, FLAG_ACK);
     FAULT_TRY(count_reply(session));
     event->type = HALO_EVENT_PING;
     memcpy(event->u.ping.payload, payload, 8);
@@ -349,7 +359,7 @@ int halo_session_ping(halo_session *session, const uint8_t payload[8])
         time[i] = (uint8_t)(session->now_ns >> (8 * i));
     }
     payload = payload != NULL ? payload : time;
-    if (!write_ping(session, payload, 0)) {
+    if (!session_write_ping(session, payload, 0)) {
         return HALO_E_NOMEM;
     }
     memcpy(session->pings[session->pings_count].payload, payload, 8);
@@ -474,7 +484,7 @@ void halo_session_close(halo_session *session)
     }
     session->goaway_sent_final = false;
     session_write_goaway(session, LIMIT_STREAM_ID_MAX, HALO_NO_ERROR, NULL, 0);
-    write_ping(session, drain_ping, 0);
+    session_write_ping(session, drain_ping, 0);
     session->goaway_deadline_ns = after_ms(session, session->timeouts.goaway_ms);
 }
 

@@ -61,7 +61,7 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
     stream->urgency = 3; /* RFC 9218 4.1 */
     stream->content_left = -1;
     stream->reset_code = -1;
-    stream->receive.size = (int32_t)session->local.initial_window_size;
+    stream_window_init(stream);
     list_init(&stream->queue);
     list_init(&stream->notify);
     list_push_back(&session->streams, &stream->all);
@@ -177,7 +177,7 @@ void stream_free(struct halo_stream *stream)
         session->open_local--;
     }
     stream_drop_held(stream);
-    memory_free(session->env->memory, stream->headers);
+    session_drop_list(session, stream->headers);
     memory_free(session->env->memory, stream->request);
     memory_free(session->env->memory, stream->trailers);
     list_remove(&stream->notify);

@@ -116,6 +116,9 @@ const struct fault *session_data_begin(struct halo_session *session)
         session_credit(session, stream, overhead);
     }
     reader->data_stream = stream;
+    if (HALO_UNLIKELY(session_is_round_over(session, stream))) {
+        session_round_over(session, stream);
+    }
     return NULL;
 }
 

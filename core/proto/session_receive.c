@@ -1,5 +1,5 @@
 /*
- * Received bodies: windows and credit, slices that the application holds on to, data that waits for
+ * Received bodies: what is handed out, slices that the application holds on to, data that waits for
  * a paused stream.
  *
  * Every octet of DATA payload has exactly one owner at a time and one return of credit: padding and
@@ -11,89 +11,7 @@
 
 #include "core/proto/limits.h"
 
-/* ---- windows --------------------------------------------------------------------------- */
-
-void session_write_window_update(struct halo_session *session, uint32_t stream_id,
-                                 uint32_t increment)
-{
-    uint8_t *frame = frame_reserve(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id);
-
-    if (frame != NULL) {
-        store_u32(frame + FRAME_HEADER_LEN, increment);
-        frame_commit(session, frame, frame + FRAME_HEADER_LEN + 4);
-        session_wake(session);
-    }
-}
-
-int halo_session_set_window(halo_session *session, uint32_t octets)
-{
-    struct receive_window *window = &session->receive;
-    uint32_t old = (uint32_t)window->size;
-    uint32_t part;
-
-    if (octets > LIMIT_WINDOW_MAX) {
-        return HALO_E_INVALID_ARGUMENT;
-    }
-    window->size = (int32_t)octets;
-    if (octets > old) {
-        /* What is still withheld was never taken from the peer: giving that up is giving it. */
-        part = min_u32(octets - old, window->withheld);
-        window->withheld -= part;
-        part = octets - old - part;
-        window->available += (int32_t)part;
-        if (part > 0) {
-            session_write_window_update(session, 0, part);
-        }
-    } else {
-        /* Credit that was given cannot be taken back; it is withheld from what comes. */
-        part = min_u32(old - octets, window->unreturned);
-        window->unreturned -= part;
-        window->withheld += old - octets - part;
-    }
-    return 0;
-}
-
-/* Our initial window size holds: what a stream gives back, and when, goes by it. Credit that had
- * been collected up to half the old size may be due by the new one. */
-void session_resize_streams(struct halo_session *session, uint32_t size)
-{
-    struct list_link *link;
-
-    session->local.initial_window_size = size;
-    for (link = session->streams.next; link != &session->streams; link = link->next) {
-        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
-        uint32_t increment;
-
-        stream->receive.size = (int32_t)size;
-        if (stream->id == 0 || stream->recv_half == HALF_DONE) {
-            continue;
-        }
-        increment = receive_window_return(&stream->receive, 0);
-        if (increment > 0) {
-            session_write_window_update(session, stream->id, increment);
-        }
-    }
-}
-
-void session_credit(struct halo_session *session, struct halo_stream *stream, uint32_t len)
-{
-    uint32_t increment;
-
-    if (len == 0 || session->state >= SESSION_ENDING) {
-        return;
-    }
-    increment = receive_window_return(&session->receive, len);
-    if (increment > 0) {
-        session_write_window_update(session, 0, increment);
-    }
-    /* A stream that ended needs no more. */
-    if (stream != NULL && stream->recv_half != HALF_DONE) {
-        increment = receive_window_return(&stream->receive, len);
-        if (increment > 0) {
-            session_write_window_update(session, stream->id, increment);
-        }
-    }
-}
+/* ---- handed out ------------------------------------------------------------------------ */
 
 static struct halo_stream *open_stream(struct halo_stream *stream)
 {
@@ -144,8 +62,16 @@ struct kept_data {
     struct halo_session *session; /* NULL: gone */
     halo_allocator allocator;     /* whence this came; it may outlive the session's memory */
     uint32_t stream_id;
-    uint32_t len;
+    uint32_t len; /* credit that is due */
+    uint32_t held;
 };
+
+/* What a slice costs beside its octets: the struct above, and a short one more than that. */
+static uint32_t slice_overhead(uint32_t len)
+{
+    return max_u32(sizeof(struct kept_data),
+                   len < LIMIT_HELD_CHARGE_MIN ? LIMIT_HELD_CHARGE_MIN - len : 0);
+}
 
 static void kept_release(struct halo_buffer *buffer)
 {
@@ -156,6 +82,7 @@ static void kept_release(struct halo_buffer *buffer)
         struct halo_stream *stream = stream_store_find(&kept->session->store, kept->stream_id);
 
         kept->session->kept_count--;
+        session_uncharge(kept->session, kept->held, slice_overhead(kept->held));
         session_credit(kept->session, stream, kept->len);
         session_wake(kept->session);
     }
@@ -183,6 +110,7 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
         .allocator = *allocator,
         .stream_id = session->lent_stream->id,
         .len = session->lent_len,
+        .held = session->lent_len,
     };
     buffer_init(&kept->buffer, kept_release);
     list_push_back(&session->kept, &kept->kept);
@@ -200,6 +128,7 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
     if (session->manual_credit) {
         kept->len = 0; /* consuming is the credit, whoever holds the octets */
     }
+    session_charge(session, kept->held, slice_overhead(kept->held));
     return 0;
 }
 
@@ -235,24 +164,32 @@ static struct held_data *held_of(struct halo_stream *stream)
     return stream->held;
 }
 
-bool stream_hold(struct halo_stream *stream, const uint8_t *data, size_t len, bool end)
+/* A chunk is charged with all of its memory: the octets in it, and what is not filled. */
+static uint32_t chunk_overhead(const struct chunk *chunk)
 {
-    struct held_data *held = held_of(stream);
+    return (uint32_t)sizeof(*chunk) - chunk->used;
+}
 
-    if (held == NULL) {
-        return false;
-    }
-    held->end |= end;
-    stream->session->copied_in += len;
+static void drop_chunk(struct halo_session *session, struct chunk *chunk)
+{
+    session_uncharge(session, chunk->used, chunk_overhead(chunk));
+    chunk_unref(session->env->memory, chunk);
+}
+
+/* Adds to the chunks; the figures are checked by the caller, since that may end the session. */
+static bool gather_held(struct halo_session *session, struct held_data *held, const uint8_t *data,
+                        size_t len)
+{
     while (len > 0) {
         struct chunk *chunk = held->last;
         size_t part;
 
         if (chunk == NULL || chunk->used == CHUNK_ROOM || (held->lent && chunk == held->first)) {
-            chunk = chunk_take(stream->session->env->memory);
+            chunk = chunk_take(session->env->memory);
             if (chunk == NULL) {
                 return false;
             }
+            session->memory.overhead += chunk_overhead(chunk);
             if (held->last != NULL) {
                 held->last->next = chunk;
             } else {
@@ -263,9 +200,28 @@ bool stream_hold(struct halo_stream *stream, const uint8_t *data, size_t len, bo
         part = min_size(len, CHUNK_ROOM - chunk->used);
         memcpy(chunk->data + chunk->used, data, part);
         chunk->used += (uint32_t)part;
+        session->memory.bodies += part;
+        session->memory.overhead -= part;
         data += part;
         len -= part;
     }
+    return true;
+}
+
+bool stream_hold(struct halo_stream *stream, const uint8_t *data, size_t len, bool end)
+{
+    struct halo_session *session = stream->session;
+    struct held_data *held = held_of(stream);
+
+    if (held == NULL) {
+        return false;
+    }
+    held->end |= end;
+    session->copied_in += len;
+    if (!gather_held(session, held, data, len)) {
+        return false;
+    }
+    session_memory_check(session);
     return true;
 }
 
@@ -278,7 +234,11 @@ bool stream_hold_trailers(struct halo_stream *stream, const halo_header *fields,
     }
     held->trailers = kept_list_new(stream->session->env->memory, fields, count);
     held->end = true;
-    return held->trailers != NULL;
+    if (held->trailers == NULL) {
+        return false;
+    }
+    session_charge(stream->session, 0, held->trailers->size);
+    return true;
 }
 
 bool stream_take_held(struct halo_stream *stream, struct halo_event *event)
@@ -326,11 +286,11 @@ __attribute__((noinline, cold)) static void drop_held(struct halo_stream *stream
 
             *from = chunk->next;
             session_credit(session, NULL, chunk->used);
-            chunk_unref(session->env->memory, chunk);
+            drop_chunk(session, chunk);
         }
         held->last = held->first;
         if (!trailers_lent) {
-            memory_free(session->env->memory, held->trailers);
+            session_drop_list(session, held->trailers);
             held->trailers = NULL;
         }
         if (!held->lent) {
@@ -369,13 +329,13 @@ void stream_settle_held(struct halo_stream *stream)
         if (!session->credit_given) {
             session_done_with(session, stream, chunk->used);
         }
-        chunk_unref(session->env->memory, chunk);
+        drop_chunk(session, chunk);
         if (held->first != NULL || held->trailers != NULL) {
             stream_note(stream, NOTE_HELD);
             return;
         }
     }
-    memory_free(session->env->memory, held->trailers);
+    session_drop_list(session, held->trailers);
     memory_free(session->env->memory, held);
     stream->held = NULL;
     if ((stream->flags & STREAM_CLOSED) != 0) {

@@ -342,7 +342,9 @@ static void keep_list(struct halo_session *session, struct halo_stream *stream)
     stream->headers = kept_list_new(session->env->memory, list->fields, list->count);
     if (stream->headers == NULL) {
         session_out_of_memory(session);
+        return;
     }
+    session_charge(session, 0, stream->headers->size);
 }
 
 /* Takes back what the last event lent. */

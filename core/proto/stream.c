@@ -39,6 +39,7 @@ struct kept_list *kept_list_new(struct memory *memory, const halo_header *fields
         return NULL;
     }
     list->count = count;
+    list->size = size;
     text = (char *)(list->fields + count);
     for (size_t i = 0; i < count; i++) {
         halo_header *to = &list->fields[i];

@@ -155,6 +155,7 @@ static inline bool stream_done(const struct halo_stream *stream)
 /* A copy of a header list in one piece of memory: fields, then their octets. */
 struct kept_list {
     size_t count;
+    size_t size; /* of this piece of memory */
     halo_header fields[];
 };
 

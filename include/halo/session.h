@@ -74,10 +74,29 @@ struct halo_session_options {
     struct halo_limits limits;
 
     /* Receive window of the whole connection in octets, 65535 ... 2^31-1; default 1 MiB. That of a
-     * stream is settings.initial_window_size, default 65535 x 1 (64 KiB). */
+     * stream is settings.initial_window_size, default 65535 (64 KiB). */
     uint32_t connection_window_size;
+    /* Windows start with these sizes and grow fourfold while the peer uses them up within a round
+     * trip and the application keeps up with reading, up to so many octets; defaults 1 MiB for a
+     * stream, 4 MiB for the connection, at most 2^31-1. 0, or not more than the start: the windows
+     * are fixed. halo measures the round trip by its SETTINGS and, while windows grow, by a PING of
+     * its own now and then, of which the application sees nothing. */
+    uint32_t stream_receive_window_max;
+    uint32_t connection_receive_window_max;
+    /* How much of a window must have been given back before a WINDOW_UPDATE is sent, in percent of
+     * its size, 0 ... 100; default 50. 0: with every release. */
+    uint32_t window_update_percent;
     /* Credit is returned only by halo_stream_consume(); default 0: when slices are released. */
     uint32_t manual_credit;
+    /* What the peer may make the session hold beside the body octets that its windows allow, in
+     * octets. Above the first (default 1 MiB), new streams of the peer are refused with
+     * REFUSED_STREAM; above the second (4 MiB), the connection ends with ENHANCE_YOUR_CALM. While
+     * bodies and the rest together are more than half the second, windows do not grow, and act as
+     * if they had their first size. Held bodies alone refuse and end nothing: what was granted is
+     * no offence. Node: maxSessionMemory, which resets refused streams with ENHANCE_YOUR_CALM;
+     * REFUSED_STREAM tells the peer that a retry is safe (RFC 9113 8.7). */
+    uint32_t memory_soft;
+    uint32_t memory_hard;
     /* Client: how many streams the peer is assumed to allow before its SETTINGS come; default 100.
      * Node: peerMaxConcurrentStreams. */
     uint32_t peer_max_concurrent_streams;
@@ -261,8 +280,9 @@ HALO_API int halo_session_goaway(halo_session *session, uint32_t code, uint32_t 
 HALO_API void halo_session_close(halo_session *session);
 /* Immediate end: GOAWAY with `code`, all streams are closed. Node: destroy(). */
 HALO_API void halo_session_destroy(halo_session *session, uint32_t code);
-/* Sets the receive window of the whole connection (the total, not a difference). Node:
- * setLocalWindowSize(). */
+/* Sets the receive window of the whole connection (the total, not a difference), which keeps this
+ * size from then on. A smaller one takes effect by credit that is not given back. Returns 0 or
+ * HALO_E_INVALID_ARGUMENT (above 2^31-1). Node: setLocalWindowSize(). */
 HALO_API int halo_session_set_window(halo_session *session, uint32_t octets);
 
 HALO_API void halo_session_set_user_data(halo_session *session, void *user_data);
@@ -292,8 +312,45 @@ struct halo_session_info {
     /* Body octets that halo copied once more than the path needs (docs/ARCHITECTURE.md, copies). */
     uint64_t octets_copied_in;
     uint64_t octets_copied_out;
+    /* Size of the connection's receive window, and how much of it was received and not given back
+     * yet. Node: effectiveLocalWindowSize, effectiveRecvDataLength. */
+    int64_t effective_local_window;
+    int64_t effective_received_octets;
+    uint64_t round_trip_ns;    /* to the peer and back, as halo last measured it; 0: not known */
+    uint64_t body_octets_held; /* received, and held by halo or in slices of the application */
+    uint64_t memory;           /* halo_session_memory() */
 };
 HALO_API void halo_session_get_info(const halo_session *session, struct halo_session_info *info);
+
+/* ---- memory ---------------------------------------------------------------------------- */
+
+/* What the session holds now, in octets: itself, its streams, held bodies (a slice shorter than 256
+ * octets counts as that), kept header lists, header blocks that are not complete, dynamic tables,
+ * output that is not sent, unanswered PINGs and SETTINGS. Bodies that the application has written
+ * and that wait in a stream do not count: halo_stream_buffered() tells them. */
+HALO_API uint64_t halo_session_memory(const halo_session *session);
+
+/* What one connection can hold at worst, in octets, whatever its peer does. What the application
+ * itself asks for comes on top: bodies and header lists that it sends, slices that it keeps when it
+ * has given their credit back already (manual_credit). */
+struct halo_memory_bound {
+    uint64_t windows; /* credit: body octets that the peer may send, all of them held */
+    uint64_t held;    /* memory of held bodies and header lists: `windows` is in it */
+    uint64_t tables;  /* dynamic tables, both */
+    uint64_t headers; /* header blocks and control frames that are gathered */
+    uint64_t output;
+    uint64_t streams;         /* their objects */
+    uint64_t session;         /* its object, PINGs, SETTINGS, streams that were reset */
+    uint64_t receive_buffers; /* of the kernel, held for this connection; 0: none in a session */
+    uint64_t tls;             /* 0: none in a session */
+    uint64_t total;           /* of all above */
+    /* Once for all sessions of a thread (or for a session that stands alone), not in total: where
+     * header lists are decoded to, and spare memory. */
+    uint64_t shared;
+};
+/* Computes that for sessions with these options. Returns 0, or HALO_E_INVALID_ARGUMENT. */
+HALO_API int halo_session_memory_bound(const struct halo_session_options *options,
+                                       struct halo_memory_bound *bound);
 
 #ifdef __cplusplus
 }

@@ -135,11 +135,12 @@ enum halo_stream_state {
 
 /* Node: stream.state and a few properties. */
 struct halo_stream_info {
-    uint32_t state;        /* enum halo_stream_state */
-    int64_t local_window;  /* octets the peer may still send on the stream */
-    int64_t remote_window; /* octets we may still send on the stream */
-    int64_t reset_code;    /* code of RST_STREAM sent or received, -1: none */
-    uint64_t octets_sent;  /* body octets put into frames */
+    uint32_t state;                 /* enum halo_stream_state */
+    int64_t local_window;           /* octets the peer may still send on the stream */
+    int64_t remote_window;          /* octets we may still send on the stream */
+    int64_t effective_local_window; /* size of its receive window, what it has grown to */
+    int64_t reset_code;             /* code of RST_STREAM sent or received, -1: none */
+    uint64_t octets_sent;           /* body octets put into frames */
     uint64_t octets_received;
     uint8_t urgency;     /* RFC 9218: 0 ... 7, 3 is the default */
     uint8_t incremental; /* RFC 9218 */

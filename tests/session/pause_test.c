@@ -204,6 +204,12 @@ static void release_after_session(struct fake_peer *peer)
 static void small_connection_window(struct halo_session_options *options)
 {
     options->connection_window_size = 65535;
+    options->memory_hard = 64 << 20; /* slices of one octet are charged with 256 */
+}
+
+static void memory_for_short_slices(struct halo_session_options *options)
+{
+    options->memory_hard = 64 << 20;
 }
 
 /* Credit comes when slices are released: with the stream open, ended, reset, and after the session. */
@@ -318,7 +324,7 @@ int main(void)
         SERVER(session_ends_with_held_data),
         SERVER(handler_ends_what_it_reads),
         SERVER_WITH(kept_data_is_credited_on_release, small_connection_window),
-        SERVER(held_data_can_be_kept),
+        SERVER_WITH(held_data_can_be_kept, memory_for_short_slices),
         SERVER(only_data_can_be_kept),
         SERVER(input_waits_for_the_last_event),
     };

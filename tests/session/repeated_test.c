@@ -92,13 +92,12 @@ static void repeated_around_trailers(struct fake_peer *peer)
     put_fields(&peer->in, 5, F_END_STREAM, "x-end", "yes", NULL);
     put_block(&peer->in, 9, get_newest, sizeof(get_newest));
     peer_go(peer);
-    expect_log(
-        peer,
-        REQUEST("1", "one.example")
-            REQUEST("3", "one.example") "REQUEST 5 :method=POST :scheme=https :path=/ "
-                                        ":authority=example.org\n" REQUEST(
-                                            "7", "one.example") "TRAILERS 5 END x-end=yes\nCLOSED "
-                                                                "5\n" REQUEST("9", "one.example"));
+    expect_log(peer,
+               REQUEST("1", "one.example") REQUEST(
+                   "3", "one.example") "REQUEST 5 :method=POST :scheme=https :path=/ "
+                                       ":authority=example.org\n" REQUEST(
+                                           "7", "one.example") "TRAILERS 5 END x-end=yes\nCLOSED "
+                                                               "5\n" REQUEST("9", "one.example"));
 }
 
 /* A handler that does not answer at once still has the list after the next request. */

@@ -142,25 +142,25 @@ static void kept_lists(void **state)
 
 static void credit_is_collected(void **state)
 {
-    struct receive_window window = { .size = 100, .available = 0 };
+    struct receive_window window = { .size = 100, .batch = 50 };
 
     (void)state;
-    assert_int_equal(receive_window_return(&window, 49), 0);
+    assert_false(receive_window_return(&window, 49));
     assert_int_equal(window.unreturned, 49);
-    assert_int_equal(receive_window_return(&window, 1), 50);
-    assert_int_equal(window.available, 50);
-    assert_int_equal(window.unreturned, 0);
-    assert_int_equal(receive_window_return(&window, 0), 0);
+    assert_true(receive_window_return(&window, 1));
+    assert_int_equal(window.unreturned, 50);
+    window.unreturned = 0;
+    assert_false(receive_window_return(&window, 0));
     window.withheld = 30;
-    assert_int_equal(receive_window_return(&window, 20), 0);
+    assert_false(receive_window_return(&window, 20));
     assert_int_equal(window.withheld, 10);
-    assert_int_equal(receive_window_return(&window, 60), 50);
+    assert_true(receive_window_return(&window, 60));
     assert_int_equal(window.withheld, 0);
-    window.size = 1; /* everything at once */
-    assert_int_equal(receive_window_return(&window, 1), 1);
-    window.size = 0;
-    assert_int_equal(receive_window_return(&window, 0), 0);
-    assert_int_equal(receive_window_return(&window, 7), 7);
+    assert_int_equal(window.unreturned, 50);
+    window.unreturned = 0;
+    window.batch = 1; /* everything at once */
+    assert_false(receive_window_return(&window, 0));
+    assert_true(receive_window_return(&window, 1));
 }
 
 static void waits_for_windows(void **state)
