@@ -113,6 +113,9 @@
 /* WINDOW_UPDATE is sent when half the window was given back: a peer that is waiting gets on, and
  * two small frames a window cost nothing. */
 #define LIMIT_WINDOW_UPDATE_PERCENT 50
+/* ... or so much of a large one: half of 1 MiB at 100 ms and 1 Gbit/s would cost 4 % of the rate,
+ * and windows would have to be twice as large as what is on the way. */
+#define LIMIT_WINDOW_UPDATE_OCTETS (256 * 1024)
 /* A round trip is measured anew when the last measurement is older than this, and only for a window
  * that could grow: at most six PINGs a minute, each behind DATA of the peer (Traffic Server allows
  * 60; gRPC counts those that no DATA came before). */

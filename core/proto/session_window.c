@@ -1,12 +1,11 @@
 /*
  * Receive windows: credit that goes back, and windows that grow to what the way to the peer holds.
  *
- * A peer sends without a pause when each half of the window (what a WINDOW_UPDATE gives back) lasts
- * for a round trip or longer. Whether it does is seen without a clock at the peer: when a
- * WINDOW_UPDATE is sent, the peer still has some octets of credit. It learns of the update half a
- * round trip later, so an octet beyond those cannot be here sooner than a round trip after the
- * update; and if it is here not much later than that, the peer was waiting for it, or nearly. Then
- * the window grows fourfold, at once, and the same is measured again:
+ * A peer sends without a pause when what is left of its window, when a WINDOW_UPDATE is sent, lasts
+ * for a round trip or longer. It learns of the update half a round trip later, so an octet beyond
+ * what was left cannot be here sooner than a round trip after the update; and if it is here not
+ * much later than that, the peer was waiting for it, or nearly. Then the window grows fourfold, at
+ * once, and the same is measured again:
  *
  *     we:    update, `available` octets left    octet beyond: one round trip later? grow    ...
  *             |                                       ^
@@ -54,7 +53,8 @@ static void set_size(const struct halo_session *session, struct receive_window *
                      int64_t size)
 {
     window->size = (int32_t)size;
-    window->batch = max_u32(1, (uint32_t)(size * session->tuning.percent / 100));
+    window->batch = (uint32_t)(size * session->tuning.percent / 100);
+    window->batch = max_u32(1, min_u32(window->batch, LIMIT_WINDOW_UPDATE_OCTETS));
 }
 
 static bool can_grow(const struct halo_session *session, const struct halo_stream *stream)
@@ -261,16 +261,17 @@ static bool is_measured(const struct halo_session *session)
            session->now_ns - tuning->measured_ns < LIMIT_ROUND_TRIP_FRESH_MS * 1000000ull;
 }
 
-/* A new figure takes the old one's place when it is smaller (what is longer was waiting for
- * something else), better, or the old one is old. */
+/* The smallest figure counts: what is longer was waiting for something else, an ACK behind DATA for
+ * instance. When the ways have become longer, an old figure follows step by step. */
 void session_round_trip(struct halo_session *session, uint64_t sent_ns, bool exact)
 {
     struct window_tuning *tuning = &session->tuning;
     uint64_t round_trip_ns = max_u64(session->now_ns - sent_ns, 1);
 
-    if (tuning->round_trip_ns == 0 || round_trip_ns < tuning->round_trip_ns ||
-        (exact && !is_measured(session))) {
+    if (tuning->round_trip_ns == 0 || round_trip_ns < tuning->round_trip_ns) {
         tuning->round_trip_ns = round_trip_ns;
+    } else if (tuning->measured && !is_measured(session)) {
+        tuning->round_trip_ns = min_u64(round_trip_ns, 2 * tuning->round_trip_ns);
     }
     if (exact) {
         tuning->measured = true;
@@ -318,6 +319,22 @@ static void grow_to(struct halo_session *session, struct halo_stream *stream, in
     give(session, stream, credit);
 }
 
+/* How large a stream's window may be so that no SETTINGS of ours under way push it over the maximum
+ * when they hold (RFC 9113 6.9.2). */
+static int64_t size_allowed(const struct halo_session *session)
+{
+    const uint32_t bit = HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);
+    const struct pending_settings *pending;
+    uint32_t initial = session->local.initial_window_size;
+
+    for (pending = session->pending_first; pending != NULL; pending = pending->next) {
+        if ((pending->settings.present & bit) != 0) {
+            initial = max_u32(initial, pending->settings.initial_window_size);
+        }
+    }
+    return (int64_t)LIMIT_WINDOW_MAX - initial + session->local.initial_window_size;
+}
+
 static void grow(struct halo_session *session, struct halo_stream *stream)
 {
     const struct window_tuning *tuning = &session->tuning;
@@ -325,6 +342,12 @@ static void grow(struct halo_session *session, struct halo_stream *stream)
     int64_t size = (int64_t)window_of(session, stream)->size * LIMIT_WINDOW_GROWTH;
 
     size = size < max ? size : max;
+    if (stream != NULL && session->pending_first != NULL) {
+        size = size < size_allowed(session) ? size : size_allowed(session);
+    }
+    if (size <= window_of(session, stream)->size) {
+        return;
+    }
     grow_to(session, stream, size);
     if (stream != NULL && can_grow(session, NULL) && session->receive.size < 2 * size) {
         /* One stream alone is not to wait for the connection, whose credit comes in halves. */
@@ -340,15 +363,12 @@ static bool is_worth_growing(const struct halo_session *session, const struct ha
     int64_t available = window->available + base_of(session, stream);
     int64_t not_done = (int64_t)window->size + window->withheld - available - window->unreturned;
 
-    if (session->memory.pressed || window->withheld > 0 || not_done > window->size / 2) {
+    /* What came before this frame had a round trip's time to be done with. */
+    not_done -= session->reader.frame.len;
+    if (session->memory.pressed || window->withheld > 0 || not_done > window->size / 8) {
         return false;
     }
-    if (stream == NULL) {
-        return true;
-    }
-    /* With SETTINGS on their way the initial size that will hold is not known (6.9.2). */
-    return session->pending_first == NULL &&
-           (stream->content_left < 0 || stream->content_left > available);
+    return stream == NULL || stream->content_left < 0 || stream->content_left > available;
 }
 
 static void round_over(struct halo_session *session, struct halo_stream *stream)
@@ -369,8 +389,10 @@ static void round_over(struct halo_session *session, struct halo_stream *stream)
     }
     window->round_end = ROUND_NONE;
     measure_round_trip(session);
-    /* A quarter more: clocks, and octets that wait for their turn. */
-    if (elapsed_ns <= round_trip_ns + round_trip_ns / 4 && is_worth_growing(session, stream)) {
+    /* Not known: our first SETTINGS were not answered, so less than a round trip has passed. A
+     * quarter more: clocks, and octets that wait for their turn. */
+    if ((round_trip_ns == 0 || elapsed_ns <= round_trip_ns + round_trip_ns / 4) &&
+        is_worth_growing(session, stream)) {
         grow(session, stream);
     }
 }

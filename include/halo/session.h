@@ -84,7 +84,7 @@ struct halo_session_options {
     uint32_t stream_receive_window_max;
     uint32_t connection_receive_window_max;
     /* How much of a window must have been given back before a WINDOW_UPDATE is sent, in percent of
-     * its size, 0 ... 100; default 50. 0: with every release. */
+     * its size, 0 ... 100; default 50. 0: with every release. 256 KiB are always enough. */
     uint32_t window_update_percent;
     /* Credit is returned only by halo_stream_consume(); default 0: when slices are released. */
     uint32_t manual_credit;
