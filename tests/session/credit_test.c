@@ -535,6 +535,7 @@ static void begin(void)
     options.allocator = world.memory.allocator;
     options.manual_credit = world.manual;
     options.window_update_percent = draw(3) == 0 ? (uint32_t)draw(101) : 50;
+    options.connection_window_size = draw(2) == 0 ? 65535 : 1 << 20;
     options.connection_receive_window_max = draw(4) == 0 ? 0 : 4 << 20;
     options.stream_receive_window_max = draw(4) == 0 ? 0 : 1 << 20;
     options.memory_hard = world.lazy ? 250000 : 4 << 20; /* windows under pressure, too */
