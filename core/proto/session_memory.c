@@ -74,8 +74,9 @@ static uint64_t streams_bound(const struct halo_session_options *options)
     if (options->role == HALO_CLIENT) {
         streams = 0; /* they are the application's own */
     }
-    /* The table of numbers has at most two places a stream, and its older half while it grows. */
-    return streams * (sizeof(struct halo_stream) + 3 * sizeof(void *)) + 16 * sizeof(void *);
+    /* The table of numbers has at most two places a stream, and its older half while it grows. The
+     * size of a kept list is rounded up. */
+    return streams * (sizeof(struct halo_stream) + 3 * sizeof(void *) + 1024) + 16 * sizeof(void *);
 }
 
 /* Bodies within the windows, and the overhead up to the limit and a step beyond, which ends the
@@ -120,8 +121,9 @@ static uint64_t shared_bound(const struct halo_session_options *options)
 
     return HPACK_SCRATCH_SIZE((uint64_t)limits->header_list_size, limits->header_string) +
            ((uint64_t)limits->header_fields + LIMIT_COOKIE_CRUMBS) * sizeof(halo_header) +
-           CHUNKS_SPARE_MAX * sizeof(struct chunk) + 64 * sizeof(struct halo_stream) +
-           128 * sizeof(struct write_block) + sizeof(struct memory) + sizeof(struct proto_env);
+           CHUNKS_SPARE_MAX * sizeof(struct chunk) + memory_spare_max +
+           64 * sizeof(struct halo_stream) + 128 * sizeof(struct write_block) +
+           sizeof(struct memory) + sizeof(struct proto_env);
 }
 
 int halo_session_memory_bound(const struct halo_session_options *options,
