@@ -115,6 +115,7 @@ static int make_server(struct program *program)
     /* A single worker is this thread. */
     server.workers = options->workers > 1 ? options->workers : 0;
     server.balance = options->balance;
+    server.allow_http1 = options->http1;
     if (options->max_streams > 0) {
         server.session.settings.max_concurrent_streams = options->max_streams;
     }
@@ -129,6 +130,10 @@ static int make_server(struct program *program)
     status = halo_loop_new(&program->loop, NULL);
     if (status == 0) {
         status = halo_server_new(&program->server, program->loop, &server);
+    }
+    if (status == HALO_E_NOT_SUPPORTED) {
+        return complain(EXIT_USAGE, "--http1: this halo was built without HTTP/1.1; configure it with "
+                                    "-Dhttp1=enabled (it needs the package node-llhttp)");
     }
     return status == 0 ? 0 : complain(EXIT_FAILED, "%s", halo_status_text(status));
 }

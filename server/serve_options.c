@@ -19,6 +19,7 @@ const char serve_options_help[] =
     "                          before them; a --listen-tls without any has the first ones given\n"
     "  --workers N             threads that serve, 1 to 1024; default 1\n"
     "  --balance               with more workers: each connection goes to the one that has fewest\n"
+    "  --http1                 HTTP/1.1 and 1.0, too, for clients without HTTP/2\n"
     "  --max-streams N         requests at once on one connection; default 128\n"
     "  --quiet                 no access log on standard error\n"
     "  --help, --version\n"
@@ -191,6 +192,10 @@ static enum serve_options_result take_option(struct parser *parser, const char *
     }
     if (strcmp(name, "--quiet") == 0) {
         options->quiet = true;
+        return no_value(parser, name);
+    }
+    if (strcmp(name, "--http1") == 0) {
+        options->http1 = true;
         return no_value(parser, name);
     }
     if (strcmp(name, "--balance") == 0) {

@@ -23,6 +23,7 @@ struct serve_options {
     uint32_t workers;
     uint32_t max_streams; /* 0: the library's default */
     bool balance;
+    bool http1;
     bool quiet;
 };
 

@@ -60,6 +60,14 @@ static int check_session_options(const struct halo_session_options *options)
     return status;
 }
 
+/* The option is not there in a shorter struct of an older caller. */
+static bool asks_for_http1(const struct halo_server_options *options)
+{
+    size_t end = offsetof(struct halo_server_options, allow_http1) + sizeof(options->allow_http1);
+
+    return options->struct_size >= end && options->allow_http1 != 0;
+}
+
 int halo_server_new(halo_server **server, halo_loop *loop,
                     const struct halo_server_options *options)
 {
@@ -67,6 +75,9 @@ int halo_server_new(halo_server **server, halo_loop *loop,
 
     if (loop == NULL || options == NULL || options->workers > WORKERS_MAX) {
         return HALO_E_INVALID_ARGUMENT;
+    }
+    if (!HALO_HAVE_HTTP1 && asks_for_http1(options)) {
+        return HALO_E_NOT_SUPPORTED;
     }
     made = calloc(1, sizeof(*made));
     if (made == NULL) {

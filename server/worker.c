@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http1.h"
 #include "server/server.h"
 #include "tls/tls.h"
 
@@ -78,6 +79,44 @@ static void check_done(struct server_worker *worker)
     }
 }
 
+/* The session can be used: it is known what the peer speaks. */
+static void tell_session(struct conn *conn)
+{
+    const struct halo_server_options *options = &worker_of(conn)->server->options;
+
+    if (options->on_session != NULL) {
+        options->on_session(conn->session, options->user_data);
+    }
+    if (worker_of(conn)->closing) { /* came in while the listeners were being drained */
+        halo_session_close(conn->session);
+    }
+}
+
+#if HALO_HAVE_HTTP1
+
+/* ALPN has decided, or the first octets will. */
+static int start_protocol(struct conn *conn, struct halo_session *session)
+{
+    if (worker_of(conn)->server->options.allow_http1 != 0 &&
+        (conn->transport == NULL || strcmp(conn->transport->alpn, "h2") != 0)) {
+        return http1_conn_start(conn, session, conn->transport == NULL, tell_session);
+    }
+    conn_set_session(conn, session);
+    tell_session(conn);
+    return 0;
+}
+
+#else
+
+static int start_protocol(struct conn *conn, struct halo_session *session)
+{
+    conn_set_session(conn, session);
+    tell_session(conn);
+    return 0;
+}
+
+#endif
+
 static void on_open(struct conn *conn)
 {
     struct server_worker *worker = worker_of(conn);
@@ -87,25 +126,21 @@ static void on_open(struct conn *conn)
     struct halo_session *session;
     int status;
 
-    if (conn->transport != NULL && strcmp(conn->transport->alpn, "h2") != 0) {
+    if (conn->transport != NULL && options->allow_http1 == 0 &&
+        strcmp(conn->transport->alpn, "h2") != 0) {
         refused.reason = "the client did not ask for HTTP/2 (ALPN h2)";
         conn_refuse(conn, &refused);
         return;
     }
     status = session_new_in(&session, &env->proto, &options->session, loop_now_ns(conn->loop));
+    if (status == 0) {
+        status = start_protocol(conn, session);
+    }
     if (status != 0) {
         refused = (struct halo_error){ .status = status,
                                        .origin = HALO_ORIGIN_SYSTEM,
                                        .reason = "out of memory" };
         conn_refuse(conn, &refused);
-        return;
-    }
-    conn_set_session(conn, session);
-    if (options->on_session != NULL) {
-        options->on_session(session, options->user_data);
-    }
-    if (worker->closing) { /* came in while the listeners were being drained */
-        halo_session_close(session);
     }
 }
 
@@ -172,6 +207,9 @@ static void take_connection(struct server_worker *worker, int fd, uint32_t liste
         if (transport == NULL) {
             io_close(worker->loop, fd);
             return;
+        }
+        if (options->allow_http1 != 0) {
+            tls_transport_allow(transport, HALO_TLS_ALPN_HTTP1);
         }
     }
     conn = conn_new(worker->loop, fd, transport, &worker_owner, worker, &conn_options);

@@ -61,6 +61,12 @@ struct transport *tls_transport_new(struct memory *memory, halo_tls_context *con
     return NULL;
 }
 
+void tls_transport_allow(struct transport *transport, uint32_t alpn)
+{
+    (void)transport;
+    (void)alpn;
+}
+
 void tls_transport_facts(const struct transport *transport, struct tls_facts *facts)
 {
     (void)transport;

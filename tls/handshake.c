@@ -189,7 +189,7 @@ static bool check_offer(struct tls_transport *tls, const struct client_hello *he
                      "there is no group in common");
         return false;
     }
-    *protocol = choose_protocol(context->alpn, hello);
+    *protocol = choose_protocol(context->alpn | tls->alpn_more, hello);
     if (hello->has_alpn && *protocol == NULL) {
         list_protocols(hello, offered, sizeof(offered));
         refuse_hello(tls, HALO_E_ALPN, TLS_ALERT_NO_APPLICATION_PROTOCOL,

@@ -23,6 +23,10 @@
 struct transport *tls_transport_new(struct memory *memory, halo_tls_context *context,
                                     const char *server_name, const uint64_t *now_ns) HALO_MUST_USE;
 
+/* Servers, before the first octets come: protocols that are accepted beside those of the context
+ * (HALO_TLS_ALPN_*). */
+void tls_transport_allow(struct transport *transport, uint32_t alpn);
+
 /* Facts about a connection, for getters. Valid as long as the transport. */
 struct tls_facts {
     const char *version;         /* "TLSv1.3", "" before the handshake is done */

@@ -270,6 +270,11 @@ struct transport *tls_transport_new(struct memory *memory, halo_tls_context *con
     return &tls->base;
 }
 
+void tls_transport_allow(struct transport *transport, uint32_t alpn)
+{
+    tls_of(transport)->alpn_more |= (uint8_t)alpn;
+}
+
 void tls_transport_facts(const struct transport *transport, struct tls_facts *facts)
 {
     const struct tls_transport *tls = HALO_CONTAINER(transport, const struct tls_transport, base);

@@ -55,6 +55,7 @@ struct tls_transport {
     struct hello_reader hello;
     uint32_t hello_read; /* octets of hello.record that wolfSSL has read */
     uint8_t gate;        /* enum hello_gate */
+    uint8_t alpn_more;   /* HALO_TLS_ALPN_* beside those of the context */
     bool input_ended;
     bool close_queued;
     bool writing;          /* inside wolfSSL_write */

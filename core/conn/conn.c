@@ -124,6 +124,7 @@ void conn_set_session(struct conn *conn, struct halo_session *session)
     HALO_ASSERT(conn->phase <= CONN_OPEN && conn->protocol == NULL);
     conn->session = session;
     conn->protocol = &session_protocol;
+    conn->http_version = "2.0";
     session->driver = conn;
     session->wake = wake_conn;
     conn_wake(conn);

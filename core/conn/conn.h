@@ -92,6 +92,8 @@ struct conn {
     struct list_link owned;              /* the owner's list */
     struct transport *transport;         /* NULL: no TLS */
     const struct protocol_ops *protocol; /* NULL: none yet */
+    void *protocol_data;                 /* of a protocol that is not the session's own */
+    const char *http_version;            /* "2.0", or what is spoken instead */
     struct halo_session *session;
     struct conn_guest *files; /* file responses; NULL: none so far */
     int fd;

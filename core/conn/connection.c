@@ -30,7 +30,15 @@ const char *halo_session_alpn(const halo_session *session)
     if (session->driver == NULL || conn_of(session)->phase < CONN_OPEN) {
         return NULL;
     }
+    if (conn_of(session)->http_version[0] == '1') {
+        return "http/1.1";
+    }
     return conn_of(session)->transport != NULL ? "h2" : "h2c";
+}
+
+const char *halo_session_http_version(const halo_session *session)
+{
+    return session->driver != NULL ? conn_of(session)->http_version : "2.0";
 }
 
 int halo_session_encrypted(const halo_session *session)

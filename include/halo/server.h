@@ -51,6 +51,21 @@ struct halo_server_options {
     uint32_t send_timeout_ms;
     /* Pending connections of each listener; default 4096, cut by net.core.somaxconn. */
     uint32_t backlog;
+    /* Not 0: peers without HTTP/2 are served HTTP/1.1 and HTTP/1.0, through the same callbacks and
+     * calls. Over TLS, ALPN then offers "http/1.1" beside "h2", whatever the context says, and a
+     * client that offers nothing at all gets HTTP/1.1; without TLS the first octets decide.
+     *   - One request of a connection is served after the other; a request that is pipelined waits.
+     *   - Its session is one of HTTP/2 inside: limits and deadlines of `session` hold, Host is
+     *     :authority, connection-specific fields are not handed on, on_frame shows the frames that
+     *     stand for the messages. halo_session_http_version() tells which it is.
+     *   - 1xx are sent to HTTP/1.1 clients; to one with "expect: 100-continue" 100 is sent by itself
+     *     when the stream has an on_data callback and is not paused.
+     *   - Content is sent by its content-length, else in chunks (HTTP/1.0: until the end of the
+     *     connection); trailers follow chunks alone. halo_stream_reset() closes the connection.
+     *   - CONNECT is answered 501, Upgrade is ignored.
+     * Default 0. HALO_E_NOT_SUPPORTED from halo_server_new() in builds without it (meson option
+     * http1). Node: allowHTTP1. */
+    uint32_t allow_http1;
     /* Options of every session. Role, allocator, user_data and on_frame are the server's business:
      * on_frame is passed on, the others are set by it. */
     struct halo_session_options session;
@@ -89,7 +104,7 @@ HALO_API void halo_server_options_init_sized(struct halo_server_options *options
 
 /* Makes a server. `loop` runs it, or with workers just tells on_close; it must outlive the server.
  * Options are copied. Returns 0, HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT,
- * HALO_E_INVALID_SETTING_VALUE. */
+ * HALO_E_INVALID_SETTING_VALUE, HALO_E_NOT_SUPPORTED (allow_http1 in a build without HTTP/1.1). */
 HALO_API int halo_server_new(halo_server **server, halo_loop *loop,
                              const struct halo_server_options *options) HALO_MUST_USE;
 

@@ -7,6 +7,7 @@
  *     --listen-tls ADDR:PORT   over TLS; repeatable, needs --cert and --key
  *     --cert FILE --key FILE   PEM
  *     --workers N              threads (default 0: the main one)
+ *     --http1                  HTTP/1.1 for clients without HTTP/2, too
  *     --balance                hand each connection to the worker with the fewest
  *     --max-streams N          streams at once on a connection (default: halo's)
  *     --drain-ms N             what a graceful end waits for open streams
@@ -95,7 +96,9 @@ static bool read_option(struct settings *settings, const char *name, const char 
 static void read_options(struct settings *settings, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--balance") == 0) {
+        if (strcmp(argv[i], "--http1") == 0) {
+            settings->server.allow_http1 = 1;
+        } else if (strcmp(argv[i], "--balance") == 0) {
             settings->server.balance = 1;
         } else if (strcmp(argv[i], "--report") == 0) {
             routes_report_ends(true);
