@@ -45,9 +45,9 @@ static bool list_for(struct http1 *http1, struct hpack_list *list, size_t len)
         .size_max = (uint32_t)len * 64,
         .fields_hard = UINT32_MAX,
         .size_hard = UINT32_MAX,
-        .string_max = (uint32_t)len * 2,
-        .scratch_cap = len * 68,
+        .string_max = (uint32_t)len * 2 + 64,
     };
+    list->scratch_cap = HPACK_SCRATCH_SIZE(list->size_max, list->string_max);
     list->fields = memory_alloc(http1->memory, len * sizeof(*list->fields));
     list->scratch = memory_alloc(http1->memory, list->scratch_cap);
     return list->fields != NULL && list->scratch != NULL;
