@@ -6,10 +6,10 @@
 # Types:
 #   release    -O2, what is measured and installed
 #   debug      -O0 -g, with the debug checks
-#   asan       address and undefined-behaviour sanitizers
+#   asan       address and undefined-behaviour sanitizers; with HTTP/1.1 where node-llhttp is there
 #   tsan       thread sanitizer
 #   coverage   gcc's coverage counters
-#   clang      release by clang
+#   clang      release by clang; with HTTP/1.1 where node-llhttp is there
 #   h2c        release without TLS: needs no wolfSSL
 #   fuzz       the libFuzzer targets, by clang
 #
@@ -28,12 +28,12 @@ describe_type() {
     case $1 in
     release) options=(--buildtype=release -Doptimization=3) ;;
     debug) options=(--buildtype=debug) ;;
-    asan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined) ;;
+    asan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dhttp1=auto) ;;
     tsan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
     coverage) options=(--buildtype=debug -Db_coverage=true) ;;
     clang)
         compiler=clang
-        options=(--buildtype=release -Doptimization=3)
+        options=(--buildtype=release -Doptimization=3 -Dhttp1=auto)
         ;;
     h2c)
         tls=

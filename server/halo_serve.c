@@ -132,8 +132,9 @@ static int make_server(struct program *program)
         status = halo_server_new(&program->server, program->loop, &server);
     }
     if (status == HALO_E_NOT_SUPPORTED) {
-        return complain(EXIT_USAGE, "--http1: this halo was built without HTTP/1.1; configure it with "
-                                    "-Dhttp1=enabled (it needs the package node-llhttp)");
+        return complain(EXIT_USAGE,
+                        "--http1: this halo was built without HTTP/1.1; configure it with "
+                        "-Dhttp1=enabled (it needs the package node-llhttp)");
     }
     return status == 0 ? 0 : complain(EXIT_FAILED, "%s", halo_status_text(status));
 }

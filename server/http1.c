@@ -170,8 +170,8 @@ static bool gather(struct http1 *http1)
 {
     const struct halo_limits *limits = &http1->session->limits;
     struct http1_section_limits section = {
-        .request_line = min_u32(limits->header_string, SECTION_OCTETS_MAX) +
-                        HTTP1_REQUEST_LINE_EXTRA,
+        .request_line =
+            min_u32(limits->header_string, SECTION_OCTETS_MAX) + HTTP1_REQUEST_LINE_EXTRA,
         .octets = min_u32(limits->header_list_size, SECTION_OCTETS_MAX),
         .fields = http1->section.trailers ? LIMIT_TRAILER_FIELDS : limits->header_fields,
     };
@@ -180,13 +180,12 @@ static bool gather(struct http1 *http1)
     int result;
 
     if (http1->section_deadline_ns == UINT64_MAX) {
-        http1->section_deadline_ns =
-            after_ms(http1, http1->session->timeouts.header_block_ms);
+        http1->section_deadline_ns = after_ms(http1, http1->session->timeouts.header_block_ms);
         session_idle_update(http1->session); /* it is not idle */
     }
-    result = http1_section_take(&http1->section, http1->memory, &section,
-                                input->slice.data + input->at, input->slice.len - input->at,
-                                &taken);
+    result =
+        http1_section_take(&http1->section, http1->memory, &section, input->slice.data + input->at,
+                           input->slice.len - input->at, &taken);
     take_input(http1, taken);
     if (result == HTTP1_MORE) {
         return false;
@@ -573,8 +572,7 @@ int http1_pull(struct http1 *http1, struct iovec *iov, int max, size_t limit)
     continue_if_wanted(http1);
     if (http1->state != HTTP1_DONE &&
         (http1->exchange.complete != was_complete || http1->reset || http1->out.failed ||
-         http1->settings_owed > 0 || http1->pings_owed > 0 ||
-         http1->credit >= HTTP1_CREDIT_STEP)) {
+         http1->settings_owed > 0 || http1->pings_owed > 0 || http1->credit >= HTTP1_CREDIT_STEP)) {
         session_wake(http1->session); /* there is something to do outside of this call */
     }
     count = output_describe(&http1->out, iov, max, limit);

@@ -195,14 +195,14 @@ struct http1_input {
 struct http1_exchange {
     uint32_t stream_id; /* 0: not opened yet */
     uint8_t minor;
-    uint8_t framing;  /* enum response_framing */
-    bool head;        /* the method is HEAD */
-    bool keep_alive;  /* the connection stays */
-    bool expects;     /* the client waits for 100 */
-    bool answered;    /* the final head was written */
-    bool complete;    /* the whole response was */
-    uint64_t left;    /* RESPONSE_LENGTH */
-    uint64_t credit;  /* octets of DATA that no WINDOW_UPDATE was sent for */
+    uint8_t framing; /* enum response_framing */
+    bool head;       /* the method is HEAD */
+    bool keep_alive; /* the connection stays */
+    bool expects;    /* the client waits for 100 */
+    bool answered;   /* the final head was written */
+    bool complete;   /* the whole response was */
+    uint64_t left;   /* RESPONSE_LENGTH */
+    uint64_t credit; /* octets of DATA that no WINDOW_UPDATE was sent for */
 };
 
 /* Reads the frames of the session. */

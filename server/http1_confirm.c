@@ -59,7 +59,8 @@ static int on_value_complete(llhttp_t *parser)
     size_t len = confirm->value.len;
 
     /* llhttp leaves the blanks behind a value to its user. */
-    while (len > 0 && (confirm->value.data[len - 1] == ' ' || confirm->value.data[len - 1] == '\t')) {
+    while (len > 0 &&
+           (confirm->value.data[len - 1] == ' ' || confirm->value.data[len - 1] == '\t')) {
         len--;
     }
     if (confirm->at++ >= confirm->count || confirm->name.data != field->name.data ||
@@ -97,13 +98,11 @@ static bool same_request(struct confirm *confirm, const struct http1_section *se
     bool length = (confirm->parser.flags & F_CONTENT_LENGTH) != 0;
 
     if (strncmp(line, method, method_len) != 0 || line[method_len] != ' ' ||
-        confirm->url.data != line + method_len + 1 ||
-        confirm->url.data[confirm->url.len] != ' ' || confirm->parser.http_major != 1 ||
-        confirm->parser.http_minor != request->minor) {
+        confirm->url.data != line + method_len + 1 || confirm->url.data[confirm->url.len] != ' ' ||
+        confirm->parser.http_major != 1 || confirm->parser.http_minor != request->minor) {
         return false;
     }
-    return chunked == (request->body == BODY_CHUNKED) &&
-           length == (request->body == BODY_LENGTH) &&
+    return chunked == (request->body == BODY_CHUNKED) && length == (request->body == BODY_LENGTH) &&
            (!length || confirm->parser.content_length == request->length);
 }
 
@@ -114,8 +113,8 @@ bool http1_confirm(const struct http1_section *section, const halo_header *field
     struct confirm confirm = { .fields = fields, .count = section->fields };
 
     llhttp_init(&confirm.parser, HTTP_REQUEST, &settings);
-    if (request == NULL && llhttp_execute(&confirm.parser, before_trailers,
-                                          sizeof(before_trailers) - 1) != HPE_OK) {
+    if (request == NULL &&
+        llhttp_execute(&confirm.parser, before_trailers, sizeof(before_trailers) - 1) != HPE_OK) {
         return false;
     }
     if (llhttp_execute(&confirm.parser, (const char *)section->octets, section->len) !=

@@ -63,8 +63,8 @@ static void block_complete(struct http1 *http1)
         enum hpack_result result;
 
         hpack_decode_begin(&http1->decoder, &list);
-        result = hpack_decode(&http1->decoder, &list, frames->block, frames->block_len, true,
-                              &consumed);
+        result =
+            hpack_decode(&http1->decoder, &list, frames->block, frames->block_len, true, &consumed);
         HALO_ASSERT(result == HPACK_OK && !list.dropped); /* it is our own encoder's */
         if (frames->stream_id == http1->exchange.stream_id) {
             http1_write_headers(http1, list.fields, list.count, frames->block_ends_stream);

@@ -47,8 +47,8 @@ struct special_fields {
 static int read_version(halo_bytes version, struct http1_request *request, const char **reason)
 {
     bool well_formed = version.len == 8 && memcmp(version.data, "HTTP/", 5) == 0 &&
-                       version.data[5] >= '0' && version.data[5] <= '9' &&
-                       version.data[6] == '.' && version.data[7] >= '0' && version.data[7] <= '9';
+                       version.data[5] >= '0' && version.data[5] <= '9' && version.data[6] == '.' &&
+                       version.data[7] >= '0' && version.data[7] <= '9';
 
     if (!well_formed) {
         REFUSE(400, "malformed request line");
@@ -67,8 +67,7 @@ static int split_line(const struct http1_section *section, struct request_line *
     const char *at = (const char *)section->octets;
     const char *end = at + section->request_line - 1;
     const char *first = memchr(at, ' ', (size_t)(end - at));
-    const char *second =
-        first != NULL ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
+    const char *second = first != NULL ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
 
     if (second == NULL || first == at || second == first + 1) {
         REFUSE(400, "malformed request line");
@@ -125,8 +124,8 @@ static int read_absolute(struct request_line *line, const char **reason)
         REFUSE(400, "request target without a host");
     }
     if (line->path.len == 0) {
-        line->path = IS(line->method, "OPTIONS") ? (halo_bytes)HALO_LIT("*")
-                                                 : (halo_bytes)HALO_LIT("/");
+        line->path =
+            IS(line->method, "OPTIONS") ? (halo_bytes)HALO_LIT("*") : (halo_bytes)HALO_LIT("/");
     } else if (line->path.data[0] == '?') {
         /* A query right behind the host: nobody but attackers writes it. */
         REFUSE(400, "request target without a path");
@@ -299,8 +298,7 @@ static int decide_rest(const struct special_fields *special, struct http1_reques
     if (special->hosts > 1 || (special->hosts == 0 && request->minor == 1)) {
         REFUSE(400, "not exactly one Host"); /* RFC 9112 3.2 */
     }
-    request->keep_alive =
-        !special->close && (request->minor == 1 || special->keep_alive);
+    request->keep_alive = !special->close && (request->minor == 1 || special->keep_alive);
     if (request->minor == 1) { /* RFC 9110 10.1.1: HTTP/1.0 does not know it */
         if (special->unknown_expectation) {
             REFUSE(417, "an expectation other than 100-continue");
@@ -344,11 +342,11 @@ static int read_line(const struct http1_section *section, bool secure, struct re
 static bool known_to_llhttp(halo_bytes method)
 {
     static const char *const known[] = {
-        "GET",     "HEAD",     "POST",       "PUT",        "DELETE",    "OPTIONS",     "TRACE",
-        "PATCH",   "COPY",     "LOCK",       "MKCOL",      "MOVE",      "PROPFIND",    "PROPPATCH",
-        "SEARCH",  "UNLOCK",   "BIND",       "REBIND",     "UNBIND",    "ACL",         "REPORT",
-        "MERGE",   "CHECKOUT", "MKACTIVITY", "M-SEARCH",   "NOTIFY",    "SUBSCRIBE",   "PURGE",
-        "LINK",    "UNLINK",   "MKCALENDAR", "UNSUBSCRIBE",
+        "GET",    "HEAD",     "POST",       "PUT",         "DELETE", "OPTIONS",   "TRACE",
+        "PATCH",  "COPY",     "LOCK",       "MKCOL",       "MOVE",   "PROPFIND",  "PROPPATCH",
+        "SEARCH", "UNLOCK",   "BIND",       "REBIND",      "UNBIND", "ACL",       "REPORT",
+        "MERGE",  "CHECKOUT", "MKACTIVITY", "M-SEARCH",    "NOTIFY", "SUBSCRIBE", "PURGE",
+        "LINK",   "UNLINK",   "MKCALENDAR", "UNSUBSCRIBE",
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(known); i++) {

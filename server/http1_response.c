@@ -57,8 +57,8 @@ static struct response_head read_head(const halo_header *fields, size_t count)
         if (fields[i].token != HALO_NAME_CONTENT_LENGTH) {
             continue;
         }
-        head.bad_length |= !parse_length(fields[i].value, &length) ||
-                           (head.has_length && length != head.length);
+        head.bad_length |=
+            !parse_length(fields[i].value, &length) || (head.has_length && length != head.length);
         head.length = length;
         head.has_length = true;
     }
@@ -236,7 +236,8 @@ void http1_write_headers(struct http1 *http1, const halo_header *fields, size_t 
 {
     struct response_head head;
 
-    if (http1->muted || http1->exchange.complete) {
+    /* Behind a block that memory was out for, nothing makes sense. */
+    if (http1->muted || http1->exchange.complete || http1->out.failed) {
         return;
     }
     if (http1->exchange.answered) {

@@ -10,9 +10,9 @@ enum { FIRST_ROOM = 1024 };
 
 /* RFC 9110 5.6.2 */
 static const bool token_octets[256] = {
-    ['!'] = true,         ['#' ... '\''] = true, ['*'] = true, ['+'] = true,
-    ['-'] = true,         ['.'] = true,          ['0' ... '9'] = true,
-    ['A' ... 'Z'] = true, ['^' ... 'z'] = true,  ['|'] = true, ['~'] = true,
+    ['!'] = true,         ['#' ... '\''] = true, ['*'] = true,         ['+'] = true,
+    ['-'] = true,         ['.'] = true,          ['0' ... '9'] = true, ['A' ... 'Z'] = true,
+    ['^' ... 'z'] = true, ['|'] = true,          ['~'] = true,
 };
 
 bool http1_is_token(uint8_t octet)

@@ -50,6 +50,15 @@ halo_headers h1_field(halo_header *field, const char *name, const char *value)
     return (halo_headers){ .fields = field, .count = 1 };
 }
 
+/* An application whose call fails gives the request up. */
+static void check(halo_stream *stream, int status)
+{
+    if (status != 0 && status != HALO_E_INVALID_STREAM) {
+        assert_int_equal(status, HALO_E_NOMEM);
+        halo_stream_reset(stream, HALO_INTERNAL_ERROR);
+    }
+}
+
 /* "/" is answered at once, "/echo" with what comes; everything else waits for the test. */
 static void answer(struct h1 *h1, const struct halo_event *event)
 {
@@ -64,13 +73,15 @@ static void answer(struct h1 *h1, const struct halo_event *event)
         return;
     }
     if (path.len == 5 && memcmp(path.data, "/echo", 5) == 0) {
-        halo_stream_respond(event->stream, 200, NULL, 0);
+        check(event->stream, halo_stream_respond(event->stream, 200, NULL, 0));
         if ((event->flags & HALO_END_STREAM) != 0) {
-            halo_stream_end(event->stream);
+            check(event->stream, halo_stream_end(event->stream));
         }
     } else {
-        halo_stream_respond(event->stream, 200, &headers, 0);
-        halo_stream_write(event->stream, "ok", 2, HALO_END_STREAM);
+        check(event->stream, halo_stream_respond(event->stream, 200, &headers, 0));
+        if (!halo_stream_is_head(event->stream)) {
+            check(event->stream, halo_stream_write(event->stream, "ok", 2, HALO_END_STREAM));
+        }
     }
 }
 
@@ -88,8 +99,8 @@ static void on_content(struct h1 *h1, const struct halo_event *event)
         put(&h1->log, event->u.data.data, event->u.data.len);
     }
     if (echoes(h1, event->stream)) {
-        halo_stream_write(event->stream, event->u.data.data, event->u.data.len,
-                          event->flags & HALO_END_STREAM);
+        check(event->stream, halo_stream_write(event->stream, event->u.data.data, event->u.data.len,
+                                               event->flags & HALO_END_STREAM));
     }
     if ((event->flags & HALO_END_STREAM) != 0) {
         put_text(&h1->log, ".\n");
@@ -116,7 +127,7 @@ static void on_event(struct h1 *h1, const struct halo_event *event)
         if (echoes(h1, event->stream)) {
             trailers = (halo_headers){ .fields = event->u.headers.fields,
                                        .count = event->u.headers.count };
-            halo_stream_trailers(event->stream, &trailers);
+            check(event->stream, halo_stream_trailers(event->stream, &trailers));
         }
         break;
     case HALO_EVENT_STREAM_CLOSED:

@@ -26,8 +26,8 @@ struct text {
 struct h1 {
     struct http1 http1;
     halo_session *session;
-    struct text out; /* octets for the client */
-    struct text log; /* what the application was told */
+    struct text out;     /* octets for the client */
+    struct text log;     /* what the application was told */
     halo_stream *stream; /* of the latest request, while it lives */
     bool over;           /* the session's end was told */
     int error;           /* HALO_E_* of it */

@@ -14,29 +14,35 @@ static const struct exchange exchanges[] = {
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
       ":method=GET :scheme=http :authority=a.example:80 :path=/ x-name=v\n" },
     /* Two at once, and then one of HTTP/1.0 that ends it. */
-    { "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\nHEAD /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.0\r\n\r\nGET /d "
+    { "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\nHEAD /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c "
+      "HTTP/1.0\r\n\r\nGET /d "
       "HTTP/1.1\r\nHost: a\r\n\r\n",
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
-      ":method=GET :scheme=http :authority=a :path=/a\n:method=HEAD :scheme=http :authority=a :path=/b\n"
+      ":method=GET :scheme=http :authority=a :path=/a\n:method=HEAD :scheme=http :authority=a "
+      ":path=/b\n"
       ":method=GET :scheme=http :authority=192.0.2.1:80 :path=/c\n" },
-    { "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\nConnection: "
+    { "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: "
+      "a\r\nConnection: "
       "keep-alive, close\r\n\r\n",
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
       ":method=POST :scheme=http :authority=a :path=/ content-length=5\nhello.\n"
       ":method=GET :scheme=http :authority=a :path=/\n" },
     { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n\r\n"
-      "3\r\nabc\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\nX-Sum: 7\r\nY:\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+      "3\r\nabc\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\nX-Sum: 7\r\nY:\r\n\r\nOPTIONS * "
+      "HTTP/1.1\r\nHost: a\r\n\r\n",
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
       ":method=POST :scheme=http :authority=a :path=/\nabc0123456789+ x-sum=7 y=\n"
       ":method=OPTIONS :scheme=http :authority=a :path=*\n" },
-    { "GET http://a/x?y HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\nKeep-Alive: 300\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+    { "GET http://a/x?y HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\nKeep-Alive: "
+      "300\r\n\r\nGET / HTTP/1.0\r\n\r\n",
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok"
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
-      ":method=GET :scheme=http :authority=a :path=/x?y\n:method=GET :scheme=http :authority=192.0.2.1:80 "
+      ":method=GET :scheme=http :authority=a :path=/x?y\n:method=GET :scheme=http "
+      ":authority=192.0.2.1:80 "
       ":path=/\n" },
 };
 
@@ -128,15 +134,16 @@ static void respond(struct h1 *h1, int status, const char *length, const char *b
     halo_header field;
     halo_headers headers = h1_field(&field, "content-length", length != NULL ? length : "");
 
-    assert_int_equal(halo_stream_respond(h1->stream, status, length != NULL ? &headers : NULL, 0), 0);
+    assert_int_equal(halo_stream_respond(h1->stream, status, length != NULL ? &headers : NULL, 0),
+                     0);
     if (body != NULL && h1->stream != NULL) {
         halo_stream_write(h1->stream, body, strlen(body), HALO_END_STREAM);
     }
     h1_run(h1);
 }
 
-static void check_response(const char *method, int minor, int status, const char *length, const char *body,
-                           const char *out, bool over)
+static void check_response(const char *method, int minor, int status, const char *length,
+                           const char *body, const char *out, bool over)
 {
     struct h1 *h1 = ask(method, minor);
 
@@ -151,22 +158,32 @@ static void test_N08_server_http1_framing(void **state)
 {
     (void)state;
     check_response("GET", 1, 200, NULL, "abc",
-                   "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", false);
-    check_response("GET", 0, 200, NULL, "abc", "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc", true);
-    check_response("GET", 1, 200, "3", "abc", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc", false);
-    check_response("GET", 1, 404, "0", "", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", false);
+                   "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                   false);
+    check_response("GET", 0, 200, NULL, "abc", "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc",
+                   true);
+    check_response("GET", 1, 200, "3", "abc", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc",
+                   false);
+    check_response("GET", 1, 404, "0", "", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                   false);
     check_response("GET", 1, 599, "0", "", "HTTP/1.1 599 \r\ncontent-length: 0\r\n\r\n", false);
-    check_response("HEAD", 1, 200, "3", NULL, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", false);
+    check_response("HEAD", 1, 200, "3", NULL, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n",
+                   false);
     check_response("HEAD", 1, 200, NULL, NULL, "HTTP/1.1 200 OK\r\n\r\n", false);
     check_response("GET", 1, 204, NULL, NULL, "HTTP/1.1 204 No Content\r\n\r\n", false);
     check_response("GET", 1, 204, "0", NULL, "HTTP/1.1 204 No Content\r\n\r\n", false);
-    check_response("GET", 1, 304, "7", NULL, "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n", false);
-    check_response("GET", 1, 205, NULL, NULL, "HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n", false);
+    check_response("GET", 1, 304, "7", NULL,
+                   "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n", false);
+    check_response("GET", 1, 205, NULL, NULL,
+                   "HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n", false);
     /* Nothing that could be taken for the next response. */
-    check_response("GET", 1, 200, "3", "abcdef", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc", true);
-    check_response("GET", 1, 200, "6", "abc", "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc", true);
+    check_response("GET", 1, 200, "3", "abcdef", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc",
+                   true);
+    check_response("GET", 1, 200, "6", "abc", "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc",
+                   true);
     check_response("GET", 1, 200, "x", "abc",
-                   "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", false);
+                   "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                   false);
 }
 
 static void test_N08_server_http1_two_lengths(void **state)
@@ -218,8 +235,9 @@ static void check_trailers(int minor, const char *length, const char *out)
 static void test_N08_server_http1_trailers(void **state)
 {
     (void)state;
-    check_trailers(1, NULL,
-                   "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nsum: 7\r\n\r\n");
+    check_trailers(
+        1, NULL,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nsum: 7\r\n\r\n");
     check_trailers(1, "3", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc");
     check_trailers(0, NULL, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc");
 }
@@ -321,7 +339,7 @@ static void test_N08_server_http1_pipeline_waits(void **state)
 
 /* ---- expect: 100-continue -------------------------------------------------------------------- */
 
-#define EXPECT "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n"
+#define EXPECT   "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n"
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 static struct h1 *expecting(bool pause)
@@ -377,7 +395,8 @@ static void test_N08_server_http1_not_continued(void **state)
 
     (void)state;
     respond(h1, 413, "0", "");
-    h1_expect(h1, "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    h1_expect(h1,
+              "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_true(h1->over);
     h1_free(h1);
 }
@@ -476,7 +495,8 @@ static void test_N08_server_http1_graceful(void **state)
     h1_say(h1, "GET /");
     halo_session_close(h1->session);
     h1_run(h1);
-    h1_expect(h1, "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    h1_expect(h1,
+              "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_int_equal(h1->error, 0);
     h1_free(h1);
 
@@ -574,7 +594,8 @@ static void test_N08_server_http1_out_of_memory(void **state)
             failures++;
             continue;
         }
-        h1_say(h1, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n");
+        h1_say(h1, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+                   "chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n");
         h1_say(h1, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         failures += h1->over ? 1 : 0;
         assert_true(h1->over || strstr(h1->out.data, "\r\n\r\nok") != NULL);

@@ -32,7 +32,8 @@ static const struct vector refused[] = {
     { "blank before the first field", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400 },
     { "blank before the colon", POST "Content-Length : 3\r\n\r\nabc", 400 },
     { "tabulator before the colon", POST "Content-Length\t: 3\r\n\r\nabc", 400 },
-    { "blank before the colon of Transfer-Encoding", POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400 },
+    { "blank before the colon of Transfer-Encoding",
+      POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400 },
     { "no colon", "GET / HTTP/1.1\r\n" HOST "nonsense\r\n\r\n", 400 },
     { "empty name", "GET / HTTP/1.1\r\n" HOST ": x\r\n\r\n", 400 },
     { "control octet in a name", "GET / HTTP/1.1\r\n" HOST "X\x01: y\r\n\r\n", 400 },
@@ -43,8 +44,10 @@ static const struct vector refused[] = {
     { "pseudo-header field", "GET / HTTP/1.1\r\n" HOST ":path: /admin\r\n\r\n", 400 },
     { "parenthesis in a name", "GET / HTTP/1.1\r\n" HOST "X(): y\r\n\r\n", 400 },
     /* framing (RFC 9112 6) */
-    { "length and chunks", POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
-    { "chunks and length", POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400 },
+    { "length and chunks", POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      400 },
+    { "chunks and length", POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+      400 },
     { "two lengths that differ", POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400 },
     { "two lengths that do not", POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400 },
     { "a list of lengths", POST "Content-Length: 3, 3\r\n\r\nabc", 400 },
@@ -55,8 +58,10 @@ static const struct vector refused[] = {
     { "empty length", POST "Content-Length:\r\n\r\n", 400 },
     { "length beyond 64 bits", POST "Content-Length: 18446744073709551619\r\n\r\nabc", 400 },
     { "quoted length", POST "Content-Length: \"3\"\r\n\r\nabc", 400 },
-    { "two Transfer-Encodings", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
-    { "two that differ", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400 },
+    { "two Transfer-Encodings",
+      POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
+    { "two that differ",
+      POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400 },
     { "chunked twice", POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 501 },
     { "gzip", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501 },
     { "chunked not last", POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 501 },
@@ -65,7 +70,8 @@ static const struct vector refused[] = {
     { "quoted chunked", POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 501 },
     { "chunked with a parameter", POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", 501 },
     { "empty Transfer-Encoding", POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n", 501 },
-    { "chunks in HTTP/1.0", "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
+    { "chunks in HTTP/1.0",
+      "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
     /* chunks (RFC 9112 7.1) */
     { "size with a sign", CHUNKS "+3\r\nabc\r\n0\r\n\r\n", 400 },
     { "size with 0x", CHUNKS "0x3\r\nabc\r\n0\r\n\r\n", 400 },
@@ -148,9 +154,8 @@ static void check_refused(const struct vector *vector, bool octet_by_octet)
         at += part;
     }
     h1_say(h1, smuggled);
-    if (h1_status(h1) != vector->status || !h1->over ||
-        strstr(h1->log.data, "/smuggled") != NULL || h1->requests > 1 ||
-        strstr(h1->out.data + 1, "HTTP/1.1 ") != NULL ||
+    if (h1_status(h1) != vector->status || !h1->over || strstr(h1->log.data, "/smuggled") != NULL ||
+        h1->requests > 1 || strstr(h1->out.data + 1, "HTTP/1.1 ") != NULL ||
         strstr(h1->out.data, "connection: close\r\n") == NULL) {
         fail_msg("%s: expected %d, got \"%s\" and told \"%s\"", vector->what, vector->status,
                  h1->out.data, h1->log.data);
@@ -185,12 +190,18 @@ static const struct vector accepted[] = {
     { "OPTIONS *", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 200 },
     { "OPTIONS of a whole server", "OPTIONS http://a HTTP/1.1\r\n" HOST "\r\n", 200 },
     { "HTTP/1.0 without Host", "GET / HTTP/1.0\r\n\r\n", 200 },
-    { "Upgrade is ignored", "GET / HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", 200 },
-    { "websocket is ignored", "GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200 },
-    { "upper-case chunk sizes, extensions", CHUNKS "A;a=b;c=\"d\"\r\n0123456789\r\n00\r\n\r\n", 200 },
+    { "Upgrade is ignored",
+      "GET / HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: "
+                                "h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+      200 },
+    { "websocket is ignored",
+      "GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200 },
+    { "upper-case chunk sizes, extensions", CHUNKS "A;a=b;c=\"d\"\r\n0123456789\r\n00\r\n\r\n",
+      200 },
     { "chunked in capital letters", POST "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", 200 },
     { "length with zeros", POST "Content-Length: 003\r\n\r\nabc", 200 },
-    { "expectation in HTTP/1.0", "POST / HTTP/1.0\r\nExpect: tea\r\nContent-Length: 1\r\n\r\nx", 200 },
+    { "expectation in HTTP/1.0", "POST / HTTP/1.0\r\nExpect: tea\r\nContent-Length: 1\r\n\r\nx",
+      200 },
     { "M-SEARCH", "M-SEARCH / HTTP/1.1\r\n" HOST "\r\n", 200 },
     { "DELETE with a body", "DELETE / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", 200 },
 };
