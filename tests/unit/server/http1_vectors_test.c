@@ -192,7 +192,7 @@ static const struct vector accepted[] = {
     { "HTTP/1.0 without Host", "GET / HTTP/1.0\r\n\r\n", 200 },
     { "Upgrade is ignored",
       "GET / HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: "
-                                "h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+      "h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
       200 },
     { "websocket is ignored",
       "GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200 },
@@ -297,6 +297,97 @@ static void test_O21_server_http1_field_count(void **state)
     check_fields(5000, 431);
 }
 
+/* ---- the second opinion ---------------------------------------------------------------------- */
+
+static bool confirm(const char *octets, halo_header *fields, const struct http1_request *request)
+{
+    const struct http1_section_limits limits = { 1000, 1000, 10 };
+    struct http1_section section = { 0 };
+    struct memory memory;
+    size_t taken;
+    bool same;
+
+    memory_init(&memory, NULL);
+    http1_section_begin(&section, request == NULL);
+    assert_int_equal(http1_section_take(&section, &memory, &limits, (const uint8_t *)octets,
+                                        strlen(octets), &taken),
+                     HTTP1_COMPLETE);
+    assert_int_equal(taken, strlen(octets));
+    if (fields[0].name.len == 0) {
+        http1_section_fields(&section, fields);
+    } else { /* a reading that is off by one */
+        http1_section_fields(&section, fields);
+        fields[section.fields - 1].value.len--;
+    }
+    same = http1_confirm(&section, fields, request);
+    http1_section_free(&section, &memory);
+    memory_fini(&memory);
+    return same;
+}
+
+static bool confirm_request(const char *octets, uint8_t body, uint64_t length, uint8_t minor,
+                            bool off)
+{
+    const struct http1_request request = { .body = body, .length = length, .minor = minor };
+    halo_header fields[10] = { { .name = { "x", off ? 1 : 0 } } };
+
+    return confirm(octets, fields, &request);
+}
+
+/* What we read and llhttp reads otherwise, or not at all, is not confirmed. */
+static void test_O21_server_http1_second_opinion(void **state)
+{
+    static const char length[] = POST "Content-Length: 3\r\n\r\n";
+    halo_header fields[10] = { 0 };
+
+    (void)state;
+    assert_true(confirm_request(length, BODY_LENGTH, 3, 1, false));
+    assert_false(confirm_request(length, BODY_LENGTH, 3, 1, true));
+    assert_false(confirm_request(length, BODY_LENGTH, 4, 1, false));
+    assert_false(confirm_request(length, BODY_LENGTH, 3, 0, false));
+    assert_false(confirm_request(length, BODY_CHUNKED, 0, 1, false));
+    assert_false(confirm_request(length, BODY_NONE, 0, 1, false));
+    assert_false(confirm_request(CHUNKS, BODY_NONE, 0, 1, false));
+    assert_true(confirm_request(CHUNKS, BODY_CHUNKED, 0, 1, false));
+    assert_false(confirm_request("BREW / HTTP/1.1\r\n" HOST "\r\n", BODY_NONE, 0, 1, false));
+    assert_true(confirm("A: b\r\nC:\r\n\r\n", fields, NULL));
+}
+
+/* ---- any octet replaced ---------------------------------------------------------------------- */
+
+/* Nothing breaks, and whatever is made of it, each request has one answer at most. */
+static void test_O21_server_http1_mutations(void **state)
+{
+    static const char good[] =
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n"
+        "T: u\r\n\r\nPOST http://a/b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy"
+        "GET / HTTP/1.0\r\nConnection: close\r\n\r\n";
+    static const uint8_t octets[] = {
+        0, '\n', '\r', '\t', ' ', ',', ':', '0', 'A', 'f', 0x7f, 0xff
+    };
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(good) - 1; at++) {
+        for (size_t i = 0; i < sizeof(octets); i++) {
+            char mutated[sizeof(good)];
+            struct h1 *h1 = h1_new();
+            uint32_t answers = 0;
+
+            memcpy(mutated, good, sizeof(good));
+            mutated[at] = (char)octets[i];
+            h1_send(h1, mutated, sizeof(good) - 1);
+            http1_receive_end(&h1->http1);
+            h1_run(h1);
+            for (const char *found = h1->out.data; (found = strstr(found, "HTTP/1.1 ")) != NULL;
+                 found++) {
+                answers++;
+            }
+            assert_true(h1->over && answers <= h1->requests + 1 && h1->requests <= 3);
+            h1_free(h1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +397,8 @@ int main(void)
         cmocka_unit_test_setup(test_O21_server_http1_limits, h1_setup),
         cmocka_unit_test_setup(test_O21_server_http1_chunk_extensions_bounded, h1_setup),
         cmocka_unit_test_setup(test_O21_server_http1_field_count, h1_setup),
+        cmocka_unit_test_setup(test_O21_server_http1_second_opinion, h1_setup),
+        cmocka_unit_test_setup(test_O21_server_http1_mutations, h1_setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
