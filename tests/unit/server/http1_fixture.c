@@ -295,3 +295,29 @@ void h1_expect_log(struct h1 *h1, const char *log)
     h1->log.len = 0;
     h1->log.data[0] = '\0';
 }
+
+struct h1 *h1_ask(const char *method, int minor)
+{
+    struct h1 *h1 = h1_new();
+    char request[64];
+
+    h1->by_hand = true;
+    snprintf(request, sizeof(request), "%s / HTTP/1.%d\r\nHost: a\r\n\r\n", method, minor);
+    h1_say(h1, request);
+    assert_non_null(h1->stream);
+    h1_expect(h1, "");
+    return h1;
+}
+
+void h1_respond(struct h1 *h1, int status, const char *length, const char *body)
+{
+    halo_header field;
+    halo_headers headers = h1_field(&field, "content-length", length != NULL ? length : "");
+
+    assert_int_equal(halo_stream_respond(h1->stream, status, length != NULL ? &headers : NULL, 0),
+                     0);
+    if (body != NULL && h1->stream != NULL) {
+        halo_stream_write(h1->stream, body, strlen(body), HALO_END_STREAM);
+    }
+    h1_run(h1);
+}

@@ -60,6 +60,10 @@ int h1_status(const struct h1 *h1);
 /* Fails when the output is not this; then forgets it. */
 void h1_expect(struct h1 *h1, const char *out);
 void h1_expect_log(struct h1 *h1, const char *log);
+/* A machine that was asked for "/", and whose application has not answered: h1->stream waits. */
+struct h1 *h1_ask(const char *method, int minor);
+/* Answers it; `length` NULL: without content-length, `body` NULL: without an end. */
+void h1_respond(struct h1 *h1, int status, const char *length, const char *body);
 /* "name: value" as a header list of one. */
 halo_headers h1_field(halo_header *field, const char *name, const char *value);
 

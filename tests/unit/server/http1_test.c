@@ -1,4 +1,4 @@
-/* The translation between HTTP/1.1 and the session: exchanges, responses, deadlines, ends. */
+/* The translation between HTTP/1.1 and the session: exchanges, responses, back-pressure. */
 #include "http1_fixture.h"
 
 /* ---- exchanges, in pieces of every kind ------------------------------------------------------ */
@@ -116,38 +116,12 @@ static void test_N08_server_http1_echo(void **state)
 
 /* ---- responses ------------------------------------------------------------------------------- */
 
-static struct h1 *ask(const char *method, int minor)
-{
-    struct h1 *h1 = h1_new();
-    char request[64];
-
-    h1->by_hand = true;
-    snprintf(request, sizeof(request), "%s / HTTP/1.%d\r\nHost: a\r\n\r\n", method, minor);
-    h1_say(h1, request);
-    assert_non_null(h1->stream);
-    h1_expect(h1, "");
-    return h1;
-}
-
-static void respond(struct h1 *h1, int status, const char *length, const char *body)
-{
-    halo_header field;
-    halo_headers headers = h1_field(&field, "content-length", length != NULL ? length : "");
-
-    assert_int_equal(halo_stream_respond(h1->stream, status, length != NULL ? &headers : NULL, 0),
-                     0);
-    if (body != NULL && h1->stream != NULL) {
-        halo_stream_write(h1->stream, body, strlen(body), HALO_END_STREAM);
-    }
-    h1_run(h1);
-}
-
 static void check_response(const char *method, int minor, int status, const char *length,
                            const char *body, const char *out, bool over)
 {
-    struct h1 *h1 = ask(method, minor);
+    struct h1 *h1 = h1_ask(method, minor);
 
-    respond(h1, status, length, body);
+    h1_respond(h1, status, length, body);
     h1_expect(h1, out);
     assert_int_equal(h1->over, over);
     assert_int_equal(h1->error, 0);
@@ -191,7 +165,7 @@ static void test_N08_server_http1_two_lengths(void **state)
     const halo_header fields[] = { { .name = HALO_LIT("content-length"), .value = HALO_LIT("3") },
                                    { .name = HALO_LIT("content-length"), .value = HALO_LIT("4") } };
     const halo_headers headers = { .fields = fields, .count = 2 };
-    struct h1 *h1 = ask("GET", 1);
+    struct h1 *h1 = h1_ask("GET", 1);
 
     (void)state;
     assert_int_equal(halo_stream_respond(h1->stream, 200, &headers, 0), 0);
@@ -204,14 +178,14 @@ static void test_N08_server_http1_two_lengths(void **state)
 static void test_N08_server_http1_information(void **state)
 {
     for (int minor = 0; minor < 2; minor++) {
-        struct h1 *h1 = ask("GET", minor);
+        struct h1 *h1 = h1_ask("GET", minor);
         halo_header field;
         halo_headers headers = h1_field(&field, "link", "</a>");
 
         assert_int_equal(halo_stream_inform(h1->stream, 103, &headers), 0);
         h1_run(h1);
         h1_expect(h1, minor == 0 ? "" : "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
-        respond(h1, 200, "0", "");
+        h1_respond(h1, 200, "0", "");
         assert_int_equal(h1_status(h1), 200);
         h1_free(h1);
     }
@@ -220,11 +194,11 @@ static void test_N08_server_http1_information(void **state)
 
 static void check_trailers(int minor, const char *length, const char *out)
 {
-    struct h1 *h1 = ask("GET", minor);
+    struct h1 *h1 = h1_ask("GET", minor);
     halo_header field;
     halo_headers trailers = h1_field(&field, "Sum", "7");
 
-    respond(h1, 200, length, NULL);
+    h1_respond(h1, 200, length, NULL);
     halo_stream_write(h1->stream, "abc", 3, 0);
     assert_int_equal(halo_stream_trailers(h1->stream, &trailers), 0);
     h1_run(h1);
@@ -248,9 +222,9 @@ static void test_N08_server_http1_reset(void **state)
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        struct h1 *h1 = ask("GET", 1);
+        struct h1 *h1 = h1_ask("GET", 1);
 
-        respond(h1, 200, NULL, NULL);
+        h1_respond(h1, 200, NULL, NULL);
         halo_stream_write(h1->stream, "abc", 3, 0);
         h1_run(h1);
         h1_expect(h1, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
@@ -279,11 +253,11 @@ static void test_N08_server_http1_large_response(void **state)
     const uint64_t length = 3000000;
     uint64_t left = length;
     const struct halo_source source = { .read = later_read, .ctx = &left };
-    struct h1 *h1 = ask("GET", 1);
+    struct h1 *h1 = h1_ask("GET", 1);
     struct iovec iov[8];
 
     (void)state;
-    respond(h1, 200, "3000000", NULL);
+    h1_respond(h1, 200, "3000000", NULL);
     h1->out.len = 0;
     assert_int_equal(halo_stream_set_source(h1->stream, &source, 0), 0);
     for (int i = 0; i < 50; i++) {
@@ -313,7 +287,7 @@ static void test_N08_server_http1_paused(void **state)
     assert_false(http1_wants_receive(&h1->http1)); /* 65,535 of them are in the stream */
     assert_int_equal(h1->http1.input_octets, 100000 - 65535);
     h1_say(h1, "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
-    respond(h1, 200, "0", "");
+    h1_respond(h1, 200, "0", "");
     assert_int_equal(h1->requests, 1);
     halo_stream_resume(h1->stream);
     h1_run(h1);
@@ -325,13 +299,13 @@ static void test_N08_server_http1_paused(void **state)
 /* The next request waits until the one before is answered. */
 static void test_N08_server_http1_pipeline_waits(void **state)
 {
-    struct h1 *h1 = ask("GET", 1);
+    struct h1 *h1 = h1_ask("GET", 1);
 
     (void)state;
     h1_say(h1, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_int_equal(h1->requests, 1);
     assert_false(http1_wants_receive(&h1->http1));
-    respond(h1, 200, "0", "");
+    h1_respond(h1, 200, "0", "");
     assert_int_equal(h1->requests, 2);
     assert_true(http1_wants_receive(&h1->http1));
     h1_free(h1);
@@ -362,7 +336,7 @@ static void test_N08_server_http1_continue(void **state)
     h1_run(h1);
     h1_expect(h1, CONTINUE);
     h1_say(h1, "abc");
-    respond(h1, 200, "0", "");
+    h1_respond(h1, 200, "0", "");
     h1_expect(h1, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     h1_free(h1);
 
@@ -394,214 +368,11 @@ static void test_N08_server_http1_not_continued(void **state)
     struct h1 *h1 = expecting(true);
 
     (void)state;
-    respond(h1, 413, "0", "");
+    h1_respond(h1, 413, "0", "");
     h1_expect(h1,
               "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_true(h1->over);
     h1_free(h1);
-}
-
-/* ---- deadlines and ends ---------------------------------------------------------------------- */
-
-static void test_N08_server_http1_head_deadline(void **state)
-{
-    struct h1 *h1 = h1_new();
-
-    (void)state;
-    h1_wait_ms(h1, 50000);
-    h1_say(h1, "GET / HT");
-    h1_wait_ms(h1, 9000);
-    h1_say(h1, "TP/1.1\r\nHo"); /* progress gives no more time */
-    assert_false(h1->over);
-    assert_true(http1_next_timeout(&h1->http1) != UINT64_MAX);
-    h1_wait_ms(h1, 1001);
-    h1_expect(h1, "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    assert_true(h1->over);
-    assert_int_equal(h1->error, HALO_E_TIMEOUT);
-    h1_free(h1);
-}
-
-static void test_N08_server_http1_idle_deadline(void **state)
-{
-    struct h1 *h1 = h1_new();
-
-    (void)state;
-    h1_say(h1, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    h1->out.len = 0;
-    h1_wait_ms(h1, 59000);
-    assert_false(h1->over);
-    h1_wait_ms(h1, 1001);
-    assert_true(h1->over);
-    assert_int_equal(h1->out.len, 0);
-    assert_int_equal(h1->error, 0);
-    h1_free(h1);
-}
-
-/* A request that was answered, and whose rest does not come. */
-static void test_N08_server_http1_rest_deadline(void **state)
-{
-    struct h1 *h1 = h1_new();
-
-    (void)state;
-    h1_say(h1, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
-    assert_int_equal(h1_status(h1), 200);
-    h1_wait_ms(h1, 59000);
-    h1_say(h1, "d");
-    h1_wait_ms(h1, 59000);
-    assert_false(h1->over);
-    h1_wait_ms(h1, 1001);
-    assert_true(h1->over);
-    h1_free(h1);
-}
-
-static void test_N08_server_http1_stalled_peer(void **state)
-{
-    struct h1 *h1 = ask("GET", 1);
-    struct iovec iov[4];
-
-    (void)state;
-    assert_int_equal(halo_stream_respond(h1->stream, 200, NULL, HALO_END_STREAM), 0);
-    assert_int_equal(http1_pull(&h1->http1, iov, 4, 65536), 1);
-    h1->http1.now_ns += 29000000000u;
-    http1_sent(&h1->http1, 5); /* hardly anything */
-    assert_int_equal(http1_pull(&h1->http1, iov, 4, 65536), 1);
-    assert_false(http1_tick(&h1->http1));
-    h1->http1.now_ns += 1000000001u;
-    assert_true(http1_tick(&h1->http1));
-    h1_free(h1);
-}
-
-static void test_N08_server_http1_graceful(void **state)
-{
-    struct h1 *h1 = ask("GET", 1); /* with a request under way */
-
-    (void)state;
-    halo_session_close(h1->session);
-    h1_run(h1);
-    assert_false(h1->over);
-    respond(h1, 200, "2", "ok");
-    h1_expect(h1, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
-    assert_true(h1->over);
-    h1_free(h1);
-
-    h1 = h1_new(); /* without one */
-    halo_session_close(h1->session);
-    h1_run(h1);
-    h1_expect(h1, "");
-    assert_true(h1->over);
-    h1_free(h1);
-
-    h1 = h1_new(); /* with half of one */
-    h1_say(h1, "GET /");
-    halo_session_close(h1->session);
-    h1_run(h1);
-    h1_expect(h1,
-              "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    assert_int_equal(h1->error, 0);
-    h1_free(h1);
-
-    h1 = ask("GET", 1); /* it takes too long */
-    halo_session_close(h1->session);
-    h1_run(h1);
-    h1_wait_ms(h1, 1500);
-    assert_false(h1->over);
-    h1_wait_ms(h1, 30001);
-    assert_true(h1->over);
-    h1_free(h1);
-}
-
-/* What was answered before the session was destroyed is sent. */
-static void test_N08_server_http1_destroyed(void **state)
-{
-    struct h1 *h1 = ask("GET", 1);
-
-    (void)state;
-    halo_stream_respond(h1->stream, 204, NULL, 0);
-    halo_session_destroy(h1->session, HALO_NO_ERROR);
-    h1_run(h1);
-    assert_int_equal(h1_status(h1), 204);
-    assert_true(h1->over);
-    h1_free(h1);
-}
-
-/* The client has said all it wants to say, and reads on. */
-static void test_N08_server_http1_half_closed(void **state)
-{
-    struct h1 *h1 = ask("GET", 1);
-
-    (void)state;
-    h1_say(h1, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
-    http1_receive_end(&h1->http1);
-    respond(h1, 200, "0", "");
-    assert_false(h1->over);
-    assert_int_equal(h1->requests, 2);
-    h1->out.len = 0;
-    respond(h1, 200, "0", "");
-    h1_expect(h1, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    assert_true(h1->over);
-    assert_int_equal(h1->error, 0);
-    h1_free(h1);
-}
-
-static void test_N08_server_http1_cut(void **state)
-{
-    struct h1 *h1 = h1_new();
-
-    (void)state;
-    h1->by_hand = true;
-    h1_say(h1, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
-    http1_receive_end(&h1->http1);
-    h1_run(h1);
-    assert_non_null(strstr(h1->log.data, "abcfailed\n")); /* and no end of the content */
-    assert_int_equal(h1->error, HALO_E_EOF);
-    h1_free(h1);
-}
-
-/* SETTINGS and PING of the application are answered by the machine. */
-static void test_N08_server_http1_session_calls(void **state)
-{
-    struct h1 *h1 = h1_new();
-    struct halo_settings settings;
-    struct halo_session_info info;
-
-    (void)state;
-    halo_settings_default(&settings);
-    settings.initial_window_size = 100000;
-    settings.present = HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);
-    assert_int_equal(halo_session_settings(h1->session, &settings), 0);
-    for (int i = 0; i < LIMIT_OUTSTANDING_PINGS; i++) {
-        assert_int_equal(halo_session_ping(h1->session, NULL), 0);
-    }
-    h1_run(h1);
-    halo_session_get_info(h1->session, &info);
-    assert_int_equal(info.pending_settings, 0);
-    assert_int_equal(h1->session->pings_count, 0);
-    assert_int_equal(halo_session_local_settings(h1->session)->initial_window_size, 100000);
-    h1_expect(h1, "");
-    h1_free(h1);
-}
-
-/* Every allocation fails once: nothing leaks, nothing breaks, and nothing wrong is said. */
-static void test_N08_server_http1_out_of_memory(void **state)
-{
-    int failures = 0;
-
-    (void)state;
-    for (int n = 1; n < 400; n++) {
-        struct h1 *h1 = h1_new_failing(n);
-
-        if (h1 == NULL) {
-            failures++;
-            continue;
-        }
-        h1_say(h1, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
-                   "chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n");
-        h1_say(h1, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        failures += h1->over ? 1 : 0;
-        assert_true(h1->over || strstr(h1->out.data, "\r\n\r\nok") != NULL);
-        h1_free(h1);
-    }
-    assert_true(failures > 10 && failures < 100);
 }
 
 int main(void)
@@ -621,16 +392,6 @@ int main(void)
         cmocka_unit_test_setup(test_N08_server_http1_pipeline_waits, h1_setup),
         cmocka_unit_test_setup(test_N08_server_http1_continue, h1_setup),
         cmocka_unit_test_setup(test_N08_server_http1_not_continued, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_head_deadline, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_idle_deadline, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_rest_deadline, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_stalled_peer, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_graceful, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_destroyed, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_half_closed, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_cut, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_session_calls, h1_setup),
-        cmocka_unit_test_setup(test_N08_server_http1_out_of_memory, h1_setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
