@@ -59,5 +59,8 @@ const struct fault *frame_check(const struct frame *frame, uint32_t size_max)
 
 const char *frame_type_name(uint8_t type)
 {
+    if (type == FRAME_PRIORITY_UPDATE) {
+        return "PRIORITY_UPDATE";
+    }
     return type < FRAME_TYPE_COUNT ? frame_rules[type].name : "UNKNOWN";
 }

@@ -25,6 +25,7 @@ enum frame_type {
     FRAME_WINDOW_UPDATE = 0x8,
     FRAME_CONTINUATION = 0x9,
     FRAME_TYPE_COUNT,
+    FRAME_PRIORITY_UPDATE = 0x10, /* RFC 9218 7.1; its rules are in session_priority.c */
 };
 
 enum frame_flag {

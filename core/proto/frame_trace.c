@@ -121,20 +121,26 @@ static void put_settings(struct text *text, const uint8_t *payload, size_t len)
     }
 }
 
+/* The first 80 in quotes; what cannot be printed is a dot. */
+static void put_octets(struct text *text, const uint8_t *octets, size_t len)
+{
+    put(text, "\"");
+    for (size_t i = 0; i < len && i < 80; i++) {
+        char octet[2] = { octets[i] >= 0x20 && octets[i] < 0x7f ? (char)octets[i] : '.', '\0' };
+
+        put(text, octet);
+    }
+    put(text, "\"");
+}
+
 static void put_goaway(struct text *text, const uint8_t *payload, size_t len)
 {
     put_field(text, "last_stream", load_u32(payload) & 0x7fffffff);
     put(text, " code=");
     put(text, halo_code_name(load_u32(payload + 4)));
     if (len > 8) {
-        put(text, " debug=\"");
-        for (size_t i = 8; i < len && i < 8 + 80; i++) {
-            char octet[2] = { payload[i] >= 0x20 && payload[i] < 0x7f ? (char)payload[i] : '.',
-                              '\0' };
-
-            put(text, octet);
-        }
-        put(text, "\"");
+        put(text, " debug=");
+        put_octets(text, payload + 8, len - 8);
     }
 }
 
@@ -160,6 +166,13 @@ static void put_payload(struct text *text, const struct frame *frame, const uint
         put(text, " payload=");
         put_hex(text, payload, len < 8 ? len : 8);
         break;
+    case FRAME_PRIORITY_UPDATE:
+        if (len >= 4) {
+            put_field(text, "prioritized", load_u32(payload) & 0x7fffffff);
+            put(text, " value=");
+            put_octets(text, payload + 4, len - 4);
+        }
+        break;
     case FRAME_GOAWAY:
         if (len >= 8) {
             put_goaway(text, payload, len);
@@ -176,7 +189,7 @@ size_t frame_describe(char *out, size_t size, const struct frame *frame, const u
     struct text text = { out, out + size - 1 };
 
     put(&text, frame_type_name(frame->type));
-    if (frame->type >= FRAME_TYPE_COUNT) {
+    if (frame->type >= FRAME_TYPE_COUNT && frame->type != FRAME_PRIORITY_UPDATE) {
         put_field(&text, "type", frame->type);
     }
     if (frame->stream_id != 0) {

@@ -88,9 +88,19 @@
 #define LIMIT_PINGS_PER_SECOND    10
 #define LIMIT_SETTINGS            20
 #define LIMIT_SETTINGS_PER_SECOND 1
-/* Frames without use: empty DATA, PRIORITY, unknown types, WINDOW_UPDATE on nothing. */
+/* Frames without use: empty DATA, unknown types, WINDOW_UPDATE on nothing. */
 #define LIMIT_GLITCHES            1000
 #define LIMIT_GLITCHES_PER_SECOND 33
+/* PRIORITY frames (RFC 7540), which change nothing here: Firefox sends six for its groups, and some
+ * per stream. PRIORITY_UPDATE frames: browsers send one when an image comes into sight. Each stream
+ * gives so many back. */
+#define LIMIT_PRIORITIES                  256
+#define LIMIT_PRIORITIES_PER_STREAM       16
+#define LIMIT_PRIORITY_UPDATES            256
+#define LIMIT_PRIORITY_UPDATES_PER_STREAM 4
+#define LIMIT_PRIORITY_REFILL_PER_SECOND  1
+/* PRIORITY_UPDATE frames kept for streams that have not come yet; the oldest goes. */
+#define LIMIT_PRIORITY_UPDATES_KEPT 16
 /* WINDOW_UPDATE frames beyond 5 + 2 x (streams + 10 x DATA frames sent) + this (Envoy's
  * formula). */
 #define LIMIT_WINDOW_UPDATES_SLACK 256
@@ -139,8 +149,11 @@
 /* Built and not yet sent: beyond, nothing more is built (h2o aims at 80 KiB). Late building keeps
  * priorities effective. */
 #define LIMIT_OUTPUT_SOFT (256 * 1024)
-/* Do not dribble: DATA shorter than this is held back while the window is the only reason. */
+/* Do not dribble: DATA shorter than this is held back while the window is the only reason, but not
+ * longer than LIMIT_DATA_HOLD_MS. A peer whose windows are smaller by its SETTINGS gets what they
+ * hold, down to LIMIT_DATA_MIN_SMALL: with windows of an octet it would be all frame headers. */
 #define LIMIT_DATA_MIN         1024
+#define LIMIT_DATA_MIN_SMALL   64
 #define LIMIT_STREAM_LOW_WATER 65536
 
 /* ---- time, in milliseconds ------------------------------------------------------------- */
@@ -152,6 +165,7 @@
 #define LIMIT_STALL_MS        30000
 #define LIMIT_GOAWAY_MS       1000
 #define LIMIT_DRAIN_MS        30000
+#define LIMIT_DATA_HOLD_MS    1000
 /* Octets a second that a peer must take for its window not to count as stalled (Kestrel: 240). An
  * octet now and then would hold a response for hours. */
 #define LIMIT_STALL_RATE 240

@@ -50,6 +50,7 @@ static const bool has_rule[HALO_NAME_COUNT] = {
     [HALO_NAME_TE] = true,         [HALO_NAME_TRANSFER_ENCODING] = true,
     [HALO_NAME_UPGRADE] = true,    [HALO_NAME_CONTENT_LENGTH] = true,
     [HALO_NAME_COOKIE] = true,     [HALO_NAME_HOST] = true,
+    [HALO_NAME_PRIORITY] = true,
 };
 
 /* The pseudo-header fields of a list by token, NULL where there is none. */
@@ -97,6 +98,8 @@ static inline const struct fault *check_regular(const halo_header *fields, size_
             pseudo->host = field;
         } else if (field->token == HALO_NAME_COOKIE) {
             cookies++;
+        } else if (field->token == HALO_NAME_PRIORITY) {
+            message->priority = true;
         }
     }
     if (count - cookies > fields_max || cookies > LIMIT_COOKIE_CRUMBS) {

@@ -158,6 +158,7 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->now_ns = now_ns;
     session->user_data = options->user_data;
     session->manual_credit = options->manual_credit != 0;
+    session->priority_events = options->priority_events != 0;
     session->on_frame = options->on_frame;
     session->limits = options->limits;
     session->stream_low_water = options->stream_low_water;
@@ -178,6 +179,7 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->idle_deadline_ns = deadline(now_ns, options->idle_timeout_ms);
     session->goaway_deadline_ns = UINT64_MAX;
     session->drain_deadline_ns = UINT64_MAX;
+    session->hold_deadline_ns = UINT64_MAX;
     session->block.deadline_ns = UINT64_MAX;
     session->timeouts.settings_ack_ms = options->settings_ack_timeout_ms;
     session->timeouts.header_block_ms = options->header_block_timeout_ms;
@@ -194,6 +196,7 @@ static void init_members(struct halo_session *session, const struct halo_session
     list_init(&session->kept);
     for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
         list_init(&session->ready[i]);
+        list_init(&session->turns[i]);
     }
 }
 
@@ -231,7 +234,10 @@ int session_new_in(struct halo_session **session, struct proto_env *env,
     stream_store_init(&made->store);
     init_members(made, options, now_ns);
     abuse_init(&made->abuse, &made->limits, now_ns);
-    status = write_opening(made, options->connection_window_size);
+    status = made->priority_events ? session_priorities_new(made) : 0;
+    if (status == 0) {
+        status = write_opening(made, options->connection_window_size);
+    }
     if (status != 0) {
         halo_session_free(made);
         return status;
@@ -320,6 +326,7 @@ void halo_session_free(halo_session *session)
     }
     stream_store_fini(&session->store, memory);
     memory_free(memory, session->resets_sent.ids);
+    memory_free(memory, session->priorities);
     memory_free(memory, hpack_table_memory(&session->decoder.table));
     memory_free(memory, hpack_table_memory(&session->encoder.table));
     memory_free(memory, session);

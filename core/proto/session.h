@@ -13,6 +13,8 @@
  *   session_memory.c   what the session holds, and its budget
  *   session_output.c   pull and sent: DATA by the scheduler, late
  *   session_progress.c request bodies that do not come
+ *   session_schedule.c whose turn it is; what waits for windows, and for how long
+ *   session_priority.c priorities: fields, frames
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
  *
  * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed
@@ -30,6 +32,7 @@
 #include "core/proto/frame.h"
 #include "core/proto/message.h"
 #include "core/proto/output.h"
+#include "core/proto/priority.h"
 #include "core/proto/stream.h"
 #include "hpack/hpack.h"
 
@@ -162,19 +165,23 @@ struct halo_session {
     bool goaway_received;
     bool closing; /* halo_session_close() was called */
     bool manual_credit;
-    bool recheck_blocked; /* the peer's initial window grew: blocked streams may go on */
+    bool recheck_blocked; /* windows grew, or time has come: blocked streams may go on */
+    bool priority_events;
 
     uint64_t now_ns;
     void *user_data;
 
     /* Streams. */
-    struct list_link streams;  /* all of them */
-    struct list_link notify;   /* with something to tell */
-    struct list_link ready[8]; /* by urgency: something to send and window for it */
-    struct list_link blocked;  /* something to send, no window of the stream */
-    struct list_link waiting;  /* client: requests without a number */
-    struct list_link bodies;   /* server: those whose body is awaited */
-    uint8_t ready_mask;        /* bit per urgency that may have ready streams */
+    struct list_link streams; /* all of them */
+    struct list_link notify;  /* with something to tell */
+    /* By urgency, something to send and window for it: one after the other, and in turns. */
+    struct list_link ready[8];
+    struct list_link turns[8];
+    struct list_link blocked; /* something to send, no window of the stream */
+    struct list_link waiting; /* client: requests without a number */
+    struct list_link bodies;  /* server: those whose body is awaited */
+    uint8_t ready_mask;       /* bit per urgency that may have ready streams */
+    uint8_t turns_mask;       /* bit per urgency where one of `turns` goes next */
     uint32_t waiting_count;
     uint32_t open_remote; /* streams the peer opened, until their close was told */
     uint32_t open_local;
@@ -199,8 +206,15 @@ struct halo_session {
     struct window_tuning tuning;
     struct session_memory memory;
     int64_t send_window;
-    struct stall stall; /* of send_window */
-    uint64_t data_sent; /* octets of DATA payload */
+    struct stall stall;        /* of send_window */
+    uint64_t data_sent;        /* octets of DATA payload */
+    uint64_t small_ns;         /* as that of a stream: since this window left room for no more */
+    uint64_t hold_deadline_ns; /* when DATA that is held back goes out; UINT64_MAX: none is */
+    struct window_clock window_clock;
+    uint32_t socket_waiter;            /* the stream that waits for the socket; 0: none */
+    struct priority_state *priorities; /* NULL until something is to be kept */
+    uint32_t headers_priority_id;      /* the HEADERS with a priority part that came last, */
+    uint8_t headers_priority[5];       /* and that (RFC 7540) */
 
     /* Settings. */
     struct halo_settings local; /* acknowledged */
@@ -424,9 +438,10 @@ void session_start_waiting(struct halo_session *session);
 /* Encodes queued trailers of a stream whose body is through. */
 void stream_write_trailers(struct halo_stream *stream);
 
-/* ---- session_output.c ------------------------------------------------------------------ */
+/* ---- session_output.c, session_schedule.c ---------------------------------------------- */
 
-/* The stream has something to send, or its window grew: puts it where the scheduler finds it. */
+/* The stream has something to send, or its window grew: puts it where the scheduler finds it. A
+ * stream of which nothing but the end is left is not in line: that is settled here. */
 void stream_schedule(struct halo_stream *stream);
 /* Puts DATA of one small piece into the output right away when nothing has to wait. */
 bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, bool end);
@@ -434,11 +449,26 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
 void stream_sent_end(struct halo_stream *stream);
 /* The stream's source has given everything: the end is queued behind it. */
 void stream_finish_source(struct halo_stream *stream);
+/* The stream's place in line changes. */
+void stream_prioritize(struct halo_stream *stream, const struct halo_priority *priority);
 
-/* When the peer has given no window for too long; UINT64_MAX: not in sight. */
-uint64_t session_stall_deadline(const struct halo_session *session);
-/* Cancels the streams for which that time has come. */
-void session_reset_stalled(struct halo_session *session);
+/* When the peer has given no window for too long, or held back DATA goes out; UINT64_MAX: not in
+ * sight. */
+uint64_t session_output_deadline(const struct halo_session *session);
+/* Does that for which the time has come: stalled streams are cancelled. */
+void session_output_tick(struct halo_session *session);
+
+/* Charges the time since the last change to what the stream has waited for. */
+void stream_charge_wait(struct halo_stream *stream);
+
+/* From now on the stream waits for this. */
+static inline void stream_wait(struct halo_stream *stream, enum wait wait)
+{
+    if (HALO_UNLIKELY(stream->waits.since_ns != stream->session->now_ns)) {
+        stream_charge_wait(stream);
+    }
+    stream->wait = (uint8_t)wait;
+}
 
 static inline int64_t stream_send_window(const struct halo_stream *stream)
 {

@@ -172,6 +172,9 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
                      (message->connect && !message->extended_connect ? STREAM_CONNECT : 0) |
                      (end ? STREAM_END_AFTER_HEADERS : 0);
     stream->content_left = message->connect ? -1 : message->content_length;
+    if (HALO_UNLIKELY(message->priority || session->priorities != NULL)) {
+        stream_take_priority(stream, message->priority);
+    }
     stream_advance(stream, true, end ? INPUT_HEADERS_END : INPUT_HEADERS);
     if (!end && !message->connect) {
         stream_watch_body(stream);
@@ -362,8 +365,8 @@ static const struct fault *gather_block(struct halo_session *session, const uint
 }
 
 /* The field block fragment of a HEADERS frame: without padding and priority (RFC 9113 6.2). */
-static const struct fault *find_fragment(const struct frame *frame, const uint8_t **fragment,
-                                         uint32_t *len)
+static const struct fault *find_fragment(struct halo_session *session, const struct frame *frame,
+                                         const uint8_t **fragment, uint32_t *len)
 {
     uint32_t padding = 0;
 
@@ -382,6 +385,8 @@ static const struct fault *find_fragment(const struct frame *frame, const uint8_
         if ((load_u32(*fragment) & 0x7fffffff) == frame->stream_id) {
             return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "stream depends on itself");
         }
+        session->headers_priority_id = frame->stream_id;
+        memcpy(session->headers_priority, *fragment, 5);
         *fragment += 5;
         *len -= 5;
     }
@@ -399,7 +404,7 @@ const struct fault *session_headers_frame(struct halo_session *session, const st
     uint32_t len = frame->len;
     bool end = (frame->flags & FLAG_END_STREAM) != 0;
 
-    FAULT_TRY(find_fragment(frame, &fragment, &len));
+    FAULT_TRY(find_fragment(session, frame, &fragment, &len));
     if (HALO_LIKELY((frame->flags & FLAG_END_HEADERS) != 0)) {
         if (len > session->limits.header_block) {
             return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");

@@ -466,5 +466,6 @@ void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *in
         .octets_received = stream->octets_received,
         .urgency = stream->urgency,
         .incremental = (stream->flags & STREAM_INCREMENTAL) != 0,
+        .weight = (uint16_t)((stream->weight_change ^ (HALO_WEIGHT_DEFAULT - 1)) + 1),
     };
 }

@@ -76,6 +76,11 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
         return HALO_E_INVALID_SESSION;
     }
     HALO_TRY(session_check_settings(session->role, settings));
+    /* RFC 9218 2.1: fixed by the first SETTINGS. */
+    if (has(settings, HALO_SETTINGS_NO_RFC7540_PRIORITIES) &&
+        settings->no_rfc7540_priorities != session->initial.no_rfc7540_priorities) {
+        return HALO_E_INVALID_SETTING_VALUE;
+    }
     if (session->pending_count >= session->limits.pending_settings) {
         return HALO_E_MAX_PENDING_SETTINGS_ACK;
     }
@@ -515,7 +520,7 @@ uint64_t halo_session_next_timeout(const halo_session *session)
     next = min_u64(next, session->drain_deadline_ns);
     next = min_u64(next, settings_deadline(session));
     next = min_u64(next, session_body_deadline(session));
-    return min_u64(next, session_stall_deadline(session));
+    return min_u64(next, session_output_deadline(session));
 }
 
 static void time_out(struct halo_session *session, uint32_t code, const char *reason)
@@ -556,6 +561,6 @@ void halo_session_tick(halo_session *session, uint64_t now_ns)
         session->goaway_sent_final = true;
         session_end_if_drained(session);
     }
-    session_reset_stalled(session);
+    session_output_tick(session);
     session_check_bodies(session);
 }

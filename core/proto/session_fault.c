@@ -58,10 +58,11 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
     }
     stream->session = session;
     stream->flags = local ? STREAM_LOCAL : 0;
-    stream->urgency = 3; /* RFC 9218 4.1 */
+    stream->urgency = HALO_URGENCY_DEFAULT;
     stream->content_left = -1;
     stream->reset_code = -1;
     stream_window_init(stream);
+    stream->waits.since_ns = session->now_ns;
     list_init(&stream->queue);
     list_init(&stream->notify);
     list_push_back(&session->streams, &stream->all);
@@ -122,6 +123,9 @@ void stream_close(struct halo_stream *stream, const struct halo_error *error)
     if (error->status != 0) {
         stream_advance(stream, true, INPUT_RESET);
     }
+    if (HALO_UNLIKELY(stream->waits.since_ns != session->now_ns)) {
+        stream_charge_wait(stream);
+    }
     stream->flags |= STREAM_CLOSED;
     stream_unqueue(stream);
     stream_drop_writes(stream);
@@ -147,6 +151,8 @@ void stream_close_if_done(struct halo_stream *stream)
     if (stream_done(stream) && (stream->flags & STREAM_CLOSED) == 0 && stream->held == NULL) {
         abuse_stream_completed(&stream->session->abuse);
         stream_close(stream, &in_order);
+    } else if (stream->send_half == HALF_DONE) {
+        stream_wait(stream, WAIT_PEER);
     }
 }
 

@@ -34,13 +34,6 @@ enum stream_lookup session_lookup(const struct halo_session *session, uint32_t s
     return reset_memory_has(&session->resets_sent, stream_id) ? LOOKUP_RESET : LOOKUP_CLOSED;
 }
 
-static const struct fault *glitch(struct halo_session *session)
-{
-    return bucket_take(&session->abuse.glitches, session->now_ns)
-               ? NULL
-               : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
-}
-
 /* ---- DATA (RFC 9113 6.1) --------------------------------------------------------------- */
 
 /* What content-length says about this frame, before any of it is handed out (RFC 9113 8.1.1). */
@@ -120,18 +113,6 @@ const struct fault *session_data_begin(struct halo_session *session)
         session_round_over(session, stream);
     }
     return NULL;
-}
-
-/* ---- PRIORITY (6.3) -------------------------------------------------------------------- */
-
-/* RFC 9113 5.3.2 keeps the frame and drops its meaning. */
-static const struct fault *on_priority(struct halo_session *session, const struct frame *frame,
-                                       const uint8_t *payload)
-{
-    if ((load_u32(payload) & 0x7fffffff) == frame->stream_id) {
-        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "stream depends on itself");
-    }
-    return glitch(session);
 }
 
 /* ---- RST_STREAM (6.4) ------------------------------------------------------------------ */
@@ -238,7 +219,9 @@ const struct fault *session_frame(struct halo_session *session, const struct fra
     case FRAME_GOAWAY:
         return session_goaway_frame(session, frame, payload, event);
     case FRAME_PRIORITY:
-        return on_priority(session, frame, payload);
+        return session_priority_frame(session, frame, payload, event);
+    case FRAME_PRIORITY_UPDATE:
+        return session_priority_update_frame(session, frame, payload, event);
     default: /* PUSH_PROMISE: clients cannot push (8.4), and our client did not allow it */
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "PUSH_PROMISE, which was not allowed");
     }

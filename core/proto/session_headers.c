@@ -557,6 +557,7 @@ static int start_request(struct halo_stream *stream, const struct block_parts *p
     stream->request_end = session->octets_sent + session->output.len;
     stream->flags |= STREAM_HEADERS_SENT;
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    stream_wait(stream, end ? WAIT_PEER : WAIT_APPLICATION);
     return 0;
 }
 
@@ -569,6 +570,7 @@ static int queue_request(struct halo_stream *stream, const struct block_parts *p
         return HALO_E_NOMEM;
     }
     stream->flags |= STREAM_WAITING | (end ? STREAM_END_QUEUED : 0);
+    stream_wait(stream, WAIT_PLACE);
     list_push_back(&session->waiting, &stream->queue);
     session->waiting_count++;
     return 0;
@@ -592,17 +594,22 @@ static void undo_request(struct halo_stream *stream)
 int halo_session_request(halo_session *session, const struct halo_request *request, unsigned flags,
                          void *user_data, halo_stream **stream)
 {
-    halo_header pseudo[5];
+    halo_header pseudo[6]; /* and the field priority */
+    char priority_text[HALO_PRIORITY_TEXT_MAX];
     halo_header checked[CHECKED_MAX];
     struct block_parts parts = { .pseudo = pseudo };
     bool end = (flags & HALO_END_STREAM) != 0;
     struct halo_stream *made;
     bool mixed;
     bool head;
+    bool connect;
     int status;
 
     HALO_TRY(check_session_for_request(session));
     HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, &head));
+    connect = pseudo[0].value.len == 7 && parts.pseudo_count == 2;
+    HALO_TRY(
+        session_request_priority(session, request, pseudo, &parts.pseudo_count, priority_text));
     HALO_TRY(take_parts(&parts, &request->headers, checked, &mixed));
     if (parts_bound(&parts) > session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
@@ -612,8 +619,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
         return HALO_E_NOMEM;
     }
     made->user_data = user_data;
-    made->flags |= (head ? STREAM_HEAD : 0) |
-                   (pseudo[0].value.len == 7 && parts.pseudo_count == 2 ? STREAM_CONNECT : 0) |
+    made->flags |= (head ? STREAM_HEAD : 0) | (connect ? STREAM_CONNECT : 0) |
                    ((flags & HALO_WAIT_FOR_TRAILERS) != 0 && !end ? STREAM_WAIT_TRAILERS : 0);
     if (session->waiting_count > 0 ||
         session->open_local >= session->remote.max_concurrent_streams) {
@@ -624,6 +630,9 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     if (status != 0) {
         undo_request(made);
         return status;
+    }
+    if (HALO_UNLIKELY(request->priority != NULL || request->dependency != NULL)) {
+        stream_requested_priority(made, request);
     }
     *stream = made;
     return 0;
@@ -647,6 +656,7 @@ static void start_waiting(struct halo_session *session, struct halo_stream *stre
         session_out_of_memory(session);
     } else {
         stream_note(stream, NOTE_READY);
+        stream_send_late_priority(stream);
         if (trailers && stream->write_first == NULL && stream->source.read == NULL) {
             stream_write_trailers(stream);
         }

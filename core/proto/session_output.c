@@ -2,12 +2,10 @@
  * Building output. Control frames and header blocks are in the output already, in the order of the
  * calls; DATA is put into frames here, as late as possible, within three bounds: the stream's
  * window, the connection's window, and what the driver asks for. So priorities stay effective and
- * memory is not filled with frames that the socket cannot take.
- *
- * Order of streams (RFC 9218): lower urgency first; within one, streams one after the other, those
- * that are incremental in turns.
+ * memory is not filled with frames that the socket cannot take. Whose turn it is says
+ * session_schedule.c.
  */
-#include "core/proto/session.h"
+#include "core/proto/schedule.h"
 
 #include "core/proto/limits.h"
 
@@ -15,108 +13,6 @@ enum {
     /* One DATA frame: full TLS records, and other streams get their turn. */
     DATA_FRAME_MAX = 16384,
 };
-
-/* ---- who may send ---------------------------------------------------------------------- */
-
-static bool has_data(const struct halo_stream *stream)
-{
-    return stream->write_first != NULL ||
-           (stream->source.read != NULL && (stream->flags & STREAM_SOURCE_IDLE) == 0);
-}
-
-/* Nothing but the end is left to be sent. */
-static bool has_end_only(const struct halo_stream *stream)
-{
-    return stream->write_first == NULL && stream->source.read == NULL &&
-           (stream->flags & STREAM_END_QUEUED) != 0 && stream->send_half == HALF_BODY;
-}
-
-/* The list of blocked streams is in the order of their waits: first who has waited longest. */
-static void put_in_blocked(struct halo_stream *stream)
-{
-    struct halo_session *session = stream->session;
-    struct list_link *place = session->blocked.next;
-
-    stall_begin(&stream->stall, session->now_ns, stream->octets_sent);
-    if (stream->stall.since_ns == session->now_ns) {
-        place = &session->blocked;
-    }
-    while (place != &session->blocked &&
-           LIST_ITEM(place, struct halo_stream, queue)->stall.since_ns <= stream->stall.since_ns) {
-        place = place->next;
-    }
-    list_remove(&stream->queue);
-    list_insert_before(place, &stream->queue);
-    stream->flags |= STREAM_BLOCKED;
-}
-
-static void put_in_ready(struct halo_stream *stream)
-{
-    struct halo_session *session = stream->session;
-
-    list_remove(&stream->queue);
-    list_push_back(&session->ready[stream->urgency], &stream->queue);
-    session->ready_mask |= (uint8_t)(1u << stream->urgency);
-    stream->flags &= ~(uint32_t)STREAM_BLOCKED;
-}
-
-void stream_schedule(struct halo_stream *stream)
-{
-    struct halo_session *session = stream->session;
-    bool blocked = (stream->flags & STREAM_BLOCKED) != 0;
-
-    if ((stream->flags & (STREAM_CLOSED | STREAM_WAITING)) != 0 || stream->send_half != HALF_BODY) {
-        return;
-    }
-    if (!has_data(stream) && !has_end_only(stream)) {
-        return;
-    }
-    if (has_data(stream) && stream_send_window(stream) <= 0) {
-        if (!blocked) {
-            put_in_blocked(stream);
-        }
-        return;
-    }
-    if (blocked || !list_linked(&stream->queue)) {
-        put_in_ready(stream);
-        if (session->send_window <= 0) {
-            stall_begin(&session->stall, session->now_ns, session->data_sent);
-        }
-        session_wake(session);
-    }
-}
-
-static struct halo_stream *next_ready(struct halo_session *session)
-{
-    while (session->ready_mask != 0) {
-        int urgency = __builtin_ctz(session->ready_mask);
-        struct list_link *link = list_first(&session->ready[urgency]);
-
-        if (link != NULL) {
-            return LIST_ITEM(link, struct halo_stream, queue);
-        }
-        session->ready_mask &= (uint8_t) ~(1u << urgency);
-    }
-    return NULL;
-}
-
-/* The initial window of the peer grew: blocked streams look again, once a build and not once a
- * frame. */
-static void recheck_blocked(struct halo_session *session)
-{
-    struct list_link blocked;
-    struct list_link *link;
-
-    session->recheck_blocked = false;
-    list_init(&blocked);
-    list_append_all(&blocked, &session->blocked);
-    while ((link = list_pop_front(&blocked)) != NULL) {
-        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, queue);
-
-        stream->flags &= ~(uint32_t)STREAM_BLOCKED;
-        stream_schedule(stream);
-    }
-}
 
 /* ---- DATA frames ----------------------------------------------------------------------- */
 
@@ -301,7 +197,7 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
     }
 }
 
-/* The stream's queue ran empty, or its window did: where does it stand now? */
+/* The stream's queue may have run empty: what then? */
 static void after_emit(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
@@ -318,17 +214,12 @@ static void after_emit(struct halo_stream *stream)
         stream_sent_end(stream);
         return;
     }
-    if (has_data(stream)) {
-        if (stream_send_window(stream) <= 0) {
-            list_remove(&stream->queue);
-            stream_schedule(stream);
-        } else if ((stream->flags & STREAM_INCREMENTAL) != 0) {
-            put_in_ready(stream);
-        }
+    if (schedule_has_data(stream)) {
         return;
     }
     list_remove(&stream->queue);
-    stream->stall.since_ns = 0; /* it waits for the application now */
+    stream_wait(stream, WAIT_APPLICATION);
+    stream->stall.since_ns = 0;
     if (stream->write_first != NULL || stream->source.read != NULL) {
         return; /* the source is idle */
     }
@@ -346,23 +237,27 @@ static void after_emit(struct halo_stream *stream)
 static bool emit(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
+    uint32_t room;
 
-    if (has_end_only(stream)) {
-        if ((stream->flags & STREAM_WAIT_TRAILERS) == 0 && !stream_write_now(stream, "", 0, true)) {
-            return false;
-        }
-    } else if (stream_send_window(stream) <= 0) {
+    if (HALO_UNLIKELY(schedule_stream_holds(stream))) {
         list_remove(&stream->queue); /* SETTINGS took the window back: not even an empty frame */
         stream_schedule(stream);
         return true;
-    } else if (session->send_window <= 0) {
+    }
+    if (HALO_UNLIKELY(schedule_connection_holds(stream))) {
         return false;
-    } else if (stream->write_first != NULL) {
-        emit_blocks(stream, data_room(stream));
+    }
+    room = data_room(stream);
+    if (HALO_UNLIKELY(room < LIMIT_DATA_MIN)) {
+        schedule_note_small(stream, room);
+    }
+    if (stream->write_first != NULL) {
+        emit_blocks(stream, room);
     } else {
-        emit_source(stream, data_room(stream));
+        emit_source(stream, room);
     }
     after_emit(stream);
+    schedule_had_turn(stream);
     return !session->output.failed;
 }
 
@@ -370,88 +265,14 @@ static void build(struct halo_session *session, size_t limit)
 {
     struct halo_stream *stream;
 
-    if (HALO_UNLIKELY(session->recheck_blocked)) {
-        recheck_blocked(session);
-    }
+    schedule_begin(session);
     limit = min_size(limit, LIMIT_OUTPUT_SOFT);
-    while (session->output.len < limit && (stream = next_ready(session)) != NULL) {
+    while (session->output.len < limit && (stream = schedule_next(session)) != NULL) {
         if (!emit(stream)) {
             break;
         }
     }
-    if (next_ready(session) == NULL) {
-        session->stall.since_ns = 0;
-    } else if (session->send_window <= 0) {
-        stall_begin(&session->stall, session->now_ns, session->data_sent);
-    }
-}
-
-/* ---- peers that give no window --------------------------------------------------------- */
-
-static uint64_t stall_end(const struct halo_session *session, const struct stall *stall)
-{
-    return stall->since_ns + (uint64_t)session->timeouts.stall_ms * 1000000u;
-}
-
-uint64_t session_stall_deadline(const struct halo_session *session)
-{
-    uint64_t deadline = UINT64_MAX;
-
-    if (session->timeouts.stall_ms == 0) {
-        return deadline;
-    }
-    if (session->stall.since_ns != 0 && session->send_window <= 0) {
-        deadline = stall_end(session, &session->stall);
-    }
-    if (!list_empty(&session->blocked)) {
-        const struct halo_stream *stream =
-            HALO_CONTAINER((uintptr_t)session->blocked.next, struct halo_stream, queue);
-
-        deadline = min_u64(deadline, stall_end(session, &stream->stall));
-    }
-    return deadline;
-}
-
-static void reset_stalled(struct halo_stream *stream)
-{
-    stream_reset(stream, HALO_CANCEL, HALO_E_TIMEOUT, HALO_ORIGIN_LIBRARY,
-                 "the peer gave no window");
-}
-
-/* All that waited for the window of the connection. */
-static void reset_ready(struct halo_session *session)
-{
-    struct list_link ready;
-    struct list_link *link;
-
-    session->stall.since_ns = 0;
-    list_init(&ready);
-    for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
-        list_append_all(&ready, &session->ready[i]);
-    }
-    while ((link = list_pop_front(&ready)) != NULL) {
-        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, queue);
-
-        if (has_data(stream)) {
-            reset_stalled(stream);
-        } else {
-            put_in_ready(stream);
-        }
-    }
-}
-
-void session_reset_stalled(struct halo_session *session)
-{
-    if (session_stall_deadline(session) > session->now_ns) {
-        return;
-    }
-    if (session->stall.since_ns != 0 && session->send_window <= 0 &&
-        stall_end(session, &session->stall) <= session->now_ns) {
-        reset_ready(session);
-    }
-    while (session_stall_deadline(session) <= session->now_ns) {
-        reset_stalled(LIST_ITEM(session->blocked.next, struct halo_stream, queue));
-    }
+    schedule_settle(session);
 }
 
 /* ---- the door -------------------------------------------------------------------------- */
@@ -478,13 +299,19 @@ void halo_session_sent(halo_session *session, size_t len)
 
 int halo_session_wants_send(halo_session *session)
 {
+    const struct halo_stream *first;
+
     if (session->output.len > 0) {
         return 1;
     }
     if (session->state >= SESSION_ENDING) {
         return 0;
     }
-    return session->recheck_blocked || (session->send_window > 0 && next_ready(session) != NULL);
+    if (session->recheck_blocked) {
+        return 1;
+    }
+    first = schedule_next(session);
+    return first != NULL && !schedule_connection_holds(first);
 }
 
 int halo_session_wants_recv(const halo_session *session)

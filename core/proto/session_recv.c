@@ -200,7 +200,8 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
         reader->padding = 0;
         return session_data_begin(session);
     }
-    if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT)) {
+    if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT &&
+                      reader->frame.type != FRAME_PRIORITY_UPDATE)) {
         return ignore_frame(session);
     }
     FAULT_TRY(check_payload_len(session, &reader->frame));
@@ -409,6 +410,9 @@ static bool take_note(struct halo_session *session, struct halo_event *event)
         return true;
     case NOTE_HELD:
         return stream_take_held(stream, event);
+    case NOTE_PRIORITY:
+        stream_tell_priority(stream, event);
+        return true;
     case NOTE_READY:
         event->type = HALO_EVENT_READY;
         return true;

@@ -20,6 +20,7 @@
 #include "core/proto/fault.h"
 #include "core/proto/flow.h"
 #include "core/proto/output.h"
+#include "core/proto/waits.h"
 
 enum half {
     HALF_HEADERS,
@@ -62,7 +63,9 @@ enum stream_flag {
     STREAM_INCREMENTAL = 1u << 15,    /* RFC 9218 */
     STREAM_RESET_SENT = 1u << 16,
     STREAM_RESET_RECEIVED = 1u << 17,
-    STREAM_WAITING = 1u << 18, /* client: no number yet */
+    STREAM_WAITING = 1u << 18,        /* client: no number yet */
+    STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
+    STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
 };
 
 /* What is still to be told about a stream, in this order. */
@@ -71,7 +74,8 @@ enum stream_note {
     NOTE_HELD = 1u << 1, /* DATA, trailers or the end that came while the stream was paused */
     NOTE_WRITABLE = 1u << 2,
     NOTE_WANT_TRAILERS = 1u << 3,
-    NOTE_CLOSED = 1u << 4,
+    NOTE_PRIORITY = 1u << 4, /* of a HEADERS frame (RFC 7540) */
+    NOTE_CLOSED = 1u << 7,   /* last */
 };
 
 /* Body octets that came while the stream was paused. */
@@ -87,7 +91,9 @@ struct halo_stream {
     uint8_t send_half;
     uint8_t notes;   /* enum stream_note */
     uint8_t urgency; /* RFC 9218 */
-    uint32_t information_responses;
+    uint16_t information_responses;
+    uint8_t weight_change; /* RFC 7540: the weight's octet, XOR that of the default */
+    uint8_t wait;          /* enum wait */
     struct halo_session *session;
     void *user_data;
     const struct halo_stream_callbacks *callbacks; /* of a stream on a loop (core/conn) */
@@ -111,6 +117,8 @@ struct halo_stream {
     uint64_t octets_received;
     struct stall stall;   /* of its window */
     uint64_t request_end; /* ours: session->octets_sent when its header block has left */
+    uint64_t small_ns;    /* when DATA went out that was too small to be worth a frame; 0: never */
+    struct waits waits;
 
     struct halo_source source;  /* read == NULL: none */
     struct kept_list *headers;  /* copy of the opening list (or the response's) */

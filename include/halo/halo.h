@@ -8,6 +8,7 @@
 #include <halo/header.h>
 #include <halo/loop.h>
 #include <halo/names.h>
+#include <halo/priority.h>
 #include <halo/server.h>
 #include <halo/session.h>
 #include <halo/settings.h>

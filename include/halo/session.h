@@ -20,6 +20,7 @@
 
 #include <halo/error.h>
 #include <halo/header.h>
+#include <halo/priority.h>
 #include <halo/settings.h>
 #include <halo/stream.h>
 #include <halo/types.h>
@@ -100,6 +101,8 @@ struct halo_session_options {
     /* Client: how many streams the peer is assumed to allow before its SETTINGS come; default 100.
      * Node: peerMaxConcurrentStreams. */
     uint32_t peer_max_concurrent_streams;
+    /* Tell HALO_EVENT_PRIORITY and HALO_EVENT_PRIORITY_UPDATE; default 0. */
+    uint32_t priority_events;
     /* Body octets buffered in a stream below which HALO_EVENT_WRITABLE is told; default 65536. */
     uint32_t stream_low_water;
 
@@ -171,6 +174,12 @@ enum halo_event_type {
     HALO_EVENT_GOAWAY = 20,
     /* The session is over: all streams were told before; u.closed. Pull what is left, then free. */
     HALO_EVENT_SESSION_CLOSED = 21,
+    /* PRIORITY of the peer, or that part of a request's HEADERS (after its REQUEST event); u.dependency.
+     * Deprecated: nothing follows from it. Node: 'priority'. */
+    HALO_EVENT_PRIORITY = 32,
+    /* Server: PRIORITY_UPDATE of the client, with a value that can be read; u.priority. */
+    HALO_EVENT_PRIORITY_UPDATE = 33,
+    /* The stream of these two is NULL when it has not come yet, or is gone; stream_id tells. */
 };
 
 struct halo_event {
@@ -202,6 +211,8 @@ struct halo_event {
             size_t debug_len;
         } goaway;
         const struct halo_error *closed; /* NULL: a clean end */
+        struct halo_dependency dependency;
+        struct halo_priority priority;
     } u;
 };
 
@@ -253,7 +264,9 @@ HALO_API void halo_session_tick(halo_session *session, uint64_t now_ns);
  * reached, the request waits and HALO_EVENT_READY tells when it went out; the fields are copied
  * then. Returns 0 and *stream, or HALO_E_INVALID_SESSION, HALO_E_GOAWAY_SESSION,
  * HALO_E_OUT_OF_STREAMS, HALO_E_LIMIT (too many waiting), HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME,
- * _PROTOCOL, HALO_E_NOMEM and the header errors of halo_stream_respond(). Node: request(). */
+ * _PROTOCOL, HALO_E_INVALID_ARGUMENT (a priority or weight out of range),
+ * HALO_E_STREAM_SELF_DEPENDENCY, HALO_E_NOMEM and the header errors of halo_stream_respond(). Node:
+ * request(). */
 struct halo_request {
     halo_bytes method;
     halo_bytes scheme;
@@ -261,6 +274,11 @@ struct halo_request {
     halo_bytes path;
     halo_bytes protocol; /* extended CONNECT (RFC 8441), else empty */
     halo_headers headers;
+    /* RFC 9218: sent as the field `priority`, without members that have their default value. NULL:
+     * the default, and no field. Orders request bodies, too. */
+    const struct halo_priority *priority;
+    /* Deprecated, RFC 7540: as halo_stream_set_dependency() right after the request. NULL: none. */
+    const struct halo_dependency *dependency;
 };
 HALO_API int halo_session_request(halo_session *session, const struct halo_request *request,
                                   unsigned flags, void *user_data, halo_stream **stream);

@@ -144,8 +144,26 @@ struct halo_stream_info {
     uint64_t octets_received;
     uint8_t urgency;     /* RFC 9218: 0 ... 7, 3 is the default */
     uint8_t incremental; /* RFC 9218 */
+    /* RFC 7540, deprecated: what halo_stream_set_dependency() or, with priority_events, the peer
+     * said last. Node: state.weight. No tree is kept: state.sumDependencyWeight is always 0. */
+    uint16_t weight;
 };
 HALO_API void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *info);
+
+/* What the sending half of a stream has waited for since the stream began, in nanoseconds of the
+ * session's clock. At any moment it waits for one of these, so they add up to the stream's age. In
+ * its STREAM_CLOSED event (on_close) they are complete. Octets that were put into frames count as
+ * sent here: what they then spend in the output is the wait of streams behind them. */
+struct halo_stream_stalls {
+    uint64_t application_ns;       /* the application had given nothing to send */
+    uint64_t stream_window_ns;     /* the peer gave no window for the stream */
+    uint64_t connection_window_ns; /* the peer gave no window for the connection */
+    uint64_t place_ns;             /* client: the peer's limit of concurrent streams */
+    uint64_t turn_ns;              /* streams that go first had something to send */
+    uint64_t socket_ns;            /* it was the first in line, and the socket took no more */
+    uint64_t peer_ns;              /* our half was done, the peer's was not */
+};
+HALO_API void halo_stream_get_stalls(const halo_stream *stream, struct halo_stream_stalls *stalls);
 
 #ifdef __cplusplus
 }

@@ -275,6 +275,16 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
                     halo_code_name(event->u.goaway.code), event->u.goaway.last_stream_id,
                     (int)event->u.goaway.debug_len, (const char *)event->u.goaway.debug_data);
         break;
+    case HALO_EVENT_PRIORITY:
+        wire_format(&peer->log, "PRIORITY %u%s on=%u weight=%u exclusive=%u\n", event->stream_id,
+                    event->stream == NULL ? " absent" : "", event->u.dependency.stream_id,
+                    event->u.dependency.weight, event->u.dependency.exclusive);
+        break;
+    case HALO_EVENT_PRIORITY_UPDATE:
+        wire_format(&peer->log, "PRIORITY_UPDATE %u%s u=%u i=%u\n", event->stream_id,
+                    event->stream == NULL ? " absent" : "", event->u.priority.urgency,
+                    event->u.priority.incremental);
+        break;
     default:
         fail_msg("event of unknown type %u", event->type);
     }
@@ -284,6 +294,10 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
 
 static void note_stream(struct fake_peer *peer, const struct halo_event *event)
 {
+    if (event->type == HALO_EVENT_PRIORITY || event->type == HALO_EVENT_PRIORITY_UPDATE) {
+        assert_int_not_equal(event->stream_id, 0);
+        return;
+    }
     if (event->type >= HALO_EVENT_SETTINGS) {
         assert_null(event->stream);
         assert_int_equal(event->stream_id, 0);

@@ -152,6 +152,13 @@ void put_priority(struct wire *wire, uint32_t id, uint32_t depends_on, uint8_t w
     wire_octet(wire, weight);
 }
 
+void put_priority_update(struct wire *wire, uint32_t prioritized, const char *value)
+{
+    put_frame_header(wire, (uint32_t)(4 + strlen(value)), T_PRIORITY_UPDATE, 0, 0);
+    wire_u32(wire, prioritized);
+    wire_text(wire, value);
+}
+
 void put_rst_stream(struct wire *wire, uint32_t id, uint32_t code)
 {
     put_frame_header(wire, 4, T_RST_STREAM, 0, id);

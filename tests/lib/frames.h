@@ -37,6 +37,7 @@ enum {
     T_GOAWAY = 0x7,
     T_WINDOW_UPDATE = 0x8,
     T_CONTINUATION = 0x9,
+    T_PRIORITY_UPDATE = 0x10, /* RFC 9218 section 7.1 */
 
     F_END_STREAM = 0x1,
     F_ACK = 0x1,
@@ -68,6 +69,7 @@ void put_headers_full(struct wire *wire, uint32_t id, unsigned flags, const stru
 void put_continuation(struct wire *wire, uint32_t id, unsigned flags, const void *fragment,
                       size_t len);
 void put_priority(struct wire *wire, uint32_t id, uint32_t depends_on, uint8_t weight);
+void put_priority_update(struct wire *wire, uint32_t prioritized, const char *value);
 void put_rst_stream(struct wire *wire, uint32_t id, uint32_t code);
 /* Pairs of identifier and value, ended by identifier 0. */
 void put_settings(struct wire *wire, ...);

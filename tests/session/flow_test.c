@@ -77,12 +77,15 @@ static void negative_window(struct fake_peer *peer)
     put_settings(&peer->in, 4, 2, 0); /* the difference counts: window 2 */
     peer_go(peer);
     expect_settings_ack(peer);
+    expect_nothing(peer); /* so little goes out once a second */
+    peer_wait(peer, LIMIT_DATA_HOLD_MS);
     expect_data(peer, 1, 0, 2);
     put_settings(&peer->in, 4, 1, 0);
     peer_go(peer);
     expect_settings_ack(peer);
     put_window_update(&peer->in, 1, 2);
     peer_go(peer);
+    peer_wait(peer, LIMIT_DATA_HOLD_MS);
     expect_data(peer, 1, 0, 1);
     put_window_update(&peer->in, 1, 0x7ffffffe);
     peer_go(peer);
