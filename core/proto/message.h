@@ -11,11 +11,11 @@
 #include "core/proto/fault.h"
 
 struct message {
-    int status;                  /* responses */
-    bool head;                   /* request: HEAD */
-    bool connect;                /* request: CONNECT */
-    bool extended_connect;       /* ... with :protocol (RFC 8441) */
-    int64_t content_length;      /* -1: none given */
+    int status;             /* responses */
+    bool head;              /* request: HEAD */
+    bool connect;           /* request: CONNECT */
+    bool extended_connect;  /* ... with :protocol (RFC 8441) */
+    int64_t content_length; /* -1: none given */
     bool priority;          /* there is a field `priority` (RFC 9218) */
 };
 
