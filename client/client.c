@@ -223,6 +223,9 @@ static int make_session(struct halo_client *client, const struct halo_client_opt
     session.struct_size = sizeof(session);
     session.role = HALO_CLIENT;
     session.user_data = options->user_data;
+    session.encrypted = client->tls != NULL;
+    session.server_name = halo_str(client->host);
+    session.server_port = client->url.port;
     client->made_at_ns = loop_now_ns(client->loop);
     HALO_TRY(session_new_in(&client->session, &env->proto, &session, client->made_at_ns));
     /* What ends before the connection is up was not processed by anybody, as if the server had said

@@ -43,6 +43,9 @@ static void tell_stream(struct conn *conn, const struct halo_event *event)
     case HALO_EVENT_REQUEST:
         conn->owner->on_stream(conn, stream, event_list(event), event->flags);
         break;
+    case HALO_EVENT_PUSH:
+        halo_stream_reset(stream, HALO_REFUSED_STREAM); /* no callback takes it */
+        return;
     case HALO_EVENT_DATA:
         tell_data(event);
         break;

@@ -59,8 +59,14 @@ const struct fault *frame_check(const struct frame *frame, uint32_t size_max)
 
 const char *frame_type_name(uint8_t type)
 {
-    if (type == FRAME_PRIORITY_UPDATE) {
+    switch (type) {
+    case FRAME_ALTSVC:
+        return "ALTSVC";
+    case FRAME_ORIGIN:
+        return "ORIGIN";
+    case FRAME_PRIORITY_UPDATE:
         return "PRIORITY_UPDATE";
+    default:
+        return type < FRAME_TYPE_COUNT ? frame_rules[type].name : "UNKNOWN";
     }
-    return type < FRAME_TYPE_COUNT ? frame_rules[type].name : "UNKNOWN";
 }

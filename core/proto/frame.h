@@ -25,7 +25,14 @@ enum frame_type {
     FRAME_WINDOW_UPDATE = 0x8,
     FRAME_CONTINUATION = 0x9,
     FRAME_TYPE_COUNT,
-    FRAME_PRIORITY_UPDATE = 0x10, /* RFC 9218 7.1; its rules are in session_priority.c */
+};
+
+/* Frames of extensions, which have no place in the rules table: a mistake in them is ignored as far
+ * as their RFCs say so. */
+enum frame_extension_type {
+    FRAME_ALTSVC = 0xa,           /* RFC 7838 section 4 */
+    FRAME_ORIGIN = 0xc,           /* RFC 8336 section 2 */
+    FRAME_PRIORITY_UPDATE = 0x10, /* RFC 9218 section 7.1; see session_priority.c */
 };
 
 enum frame_flag {

@@ -3,6 +3,9 @@
  *
  *     HEADERS stream=1 len=30 flags=END_STREAM|END_HEADERS
  *     SETTINGS len=12 MAX_CONCURRENT_STREAMS=128 MAX_HEADER_LIST_SIZE=36864
+ *     PUSH_PROMISE stream=1 len=34 flags=END_HEADERS promised=2
+ *     ALTSVC len=31 origin="https://example.org" value="h2=\":81\""
+ *     ORIGIN len=21 origin="https://example.org"
  */
 #include "core/proto/frame.h"
 
@@ -121,16 +124,52 @@ static void put_settings(struct text *text, const uint8_t *payload, size_t len)
     }
 }
 
-/* The first 80 in quotes; what cannot be printed is a dot. */
-static void put_octets(struct text *text, const uint8_t *octets, size_t len)
+/* Octets of the peer between quotes: what is not visible is a dot, and 80 of them are enough. */
+static void put_quoted(struct text *text, const uint8_t *octets, size_t len)
 {
     put(text, "\"");
     for (size_t i = 0; i < len && i < 80; i++) {
         char octet[2] = { octets[i] >= 0x20 && octets[i] < 0x7f ? (char)octets[i] : '.', '\0' };
 
+        if (octet[0] == '"' || octet[0] == '\\') {
+            put(text, "\\");
+        }
         put(text, octet);
     }
     put(text, "\"");
+}
+
+static void put_altsvc(struct text *text, const uint8_t *payload, size_t len)
+{
+    size_t origin_len = min_size(load_u16(payload), len - 2);
+
+    if (origin_len > 0) {
+        put(text, " origin=");
+        put_quoted(text, payload + 2, origin_len);
+    }
+    put(text, " value=");
+    put_quoted(text, payload + 2 + origin_len, len - 2 - origin_len);
+}
+
+static void put_origins(struct text *text, const uint8_t *payload, size_t len)
+{
+    for (size_t at = 0; at + 2 <= len;) {
+        size_t entry_len = min_size(load_u16(payload + at), len - at - 2);
+
+        put(text, " origin=");
+        put_quoted(text, payload + at + 2, entry_len);
+        at += 2 + entry_len;
+    }
+}
+
+static void put_promise(struct text *text, const struct frame *frame, const uint8_t *payload,
+                        size_t len)
+{
+    size_t at = (frame->flags & FLAG_PADDED) != 0 ? 1 : 0;
+
+    if (len >= at + 4) {
+        put_field(text, "promised", load_u32(payload + at) & 0x7fffffff);
+    }
 }
 
 static void put_goaway(struct text *text, const uint8_t *payload, size_t len)
@@ -140,7 +179,7 @@ static void put_goaway(struct text *text, const uint8_t *payload, size_t len)
     put(text, halo_code_name(load_u32(payload + 4)));
     if (len > 8) {
         put(text, " debug=");
-        put_octets(text, payload + 8, len - 8);
+        put_quoted(text, payload + 8, len - 8);
     }
 }
 
@@ -170,13 +209,24 @@ static void put_payload(struct text *text, const struct frame *frame, const uint
         if (len >= 4) {
             put_field(text, "prioritized", load_u32(payload) & 0x7fffffff);
             put(text, " value=");
-            put_octets(text, payload + 4, len - 4);
+            put_quoted(text, payload + 4, len - 4);
         }
         break;
     case FRAME_GOAWAY:
         if (len >= 8) {
             put_goaway(text, payload, len);
         }
+        break;
+    case FRAME_PUSH_PROMISE:
+        put_promise(text, frame, payload, len);
+        break;
+    case FRAME_ALTSVC:
+        if (len >= 2) {
+            put_altsvc(text, payload, len);
+        }
+        break;
+    case FRAME_ORIGIN:
+        put_origins(text, payload, len);
         break;
     default:
         break;
@@ -189,7 +239,8 @@ size_t frame_describe(char *out, size_t size, const struct frame *frame, const u
     struct text text = { out, out + size - 1 };
 
     put(&text, frame_type_name(frame->type));
-    if (frame->type >= FRAME_TYPE_COUNT && frame->type != FRAME_PRIORITY_UPDATE) {
+    if (frame->type >= FRAME_TYPE_COUNT && frame->type != FRAME_ALTSVC &&
+        frame->type != FRAME_ORIGIN && frame->type != FRAME_PRIORITY_UPDATE) {
         put_field(&text, "type", frame->type);
     }
     if (frame->stream_id != 0) {

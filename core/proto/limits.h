@@ -28,6 +28,9 @@
 #define LIMIT_PEER_STREAMS_ASSUMED 100
 /* Requests of our own that may wait for a place. Each holds a stream and a copy of its fields. */
 #define LIMIT_REQUESTS_QUEUED 4096
+/* Streams that a server promised and has not begun to answer (Node, nghttp2: 200). They do not count
+ * as concurrent streams (RFC 9113 5.1.2), so they need a limit of their own. */
+#define LIMIT_RESERVED_STREAMS 200
 /* Our own resets that are remembered, so that frames already under way are ignored and not taken
  * for errors. A client that cancels a thousand downloads at once is honest. */
 #define LIMIT_RESETS_REMEMBERED 1024
@@ -75,6 +78,12 @@
 #define LIMIT_QUEUED_REPLIES      64
 #define LIMIT_QUEUED_REPLIES_HARD 1000
 #define LIMIT_OUTSTANDING_PINGS   10
+/* Frames of types that the application asked for are gathered whole, too. */
+#define LIMIT_EXTENSION_PAYLOAD 16384
+/* Origins of a server (RFC 8336): one frame's worth of text, more of them than a certificate
+ * names. */
+#define LIMIT_ORIGINS       128
+#define LIMIT_ORIGIN_OCTETS 16384
 #define LIMIT_PENDING_SETTINGS    10
 
 /* ---- rates: tokens in a burst, refill a second ----------------------------------------- */

@@ -1,6 +1,7 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
+#include "core/proto/session_extension.h"
 
 /* ---- what the sessions of a thread share ----------------------------------------------- */
 
@@ -87,6 +88,9 @@ static void limits_default(struct halo_limits *limits, int role)
         .settings_per_second = LIMIT_SETTINGS_PER_SECOND,
         .glitches = LIMIT_GLITCHES,
         .glitches_per_second = LIMIT_GLITCHES_PER_SECOND,
+        .extension_payload = LIMIT_EXTENSION_PAYLOAD,
+        .origins = LIMIT_ORIGINS,
+        .origin_octets = LIMIT_ORIGIN_OCTETS,
     };
 }
 
@@ -105,6 +109,8 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
         .memory_hard = LIMIT_MEMORY_HARD,
         .peer_max_concurrent_streams = LIMIT_PEER_STREAMS_ASSUMED,
         .stream_low_water = LIMIT_STREAM_LOW_WATER,
+        .max_reserved_remote_streams = LIMIT_RESERVED_STREAMS,
+        .server_port = 443,
         .preface_timeout_ms = LIMIT_PREFACE_MS,
         .settings_ack_timeout_ms = LIMIT_SETTINGS_ACK_MS,
         .header_block_timeout_ms = LIMIT_HEADER_BLOCK_MS,
@@ -141,6 +147,7 @@ static int check_options(const struct halo_session_options *options)
         options->window_update_percent > 100) {
         return HALO_E_INVALID_ARGUMENT;
     }
+    HALO_TRY(session_check_extension(options));
     return session_check_settings((int)options->role, &options->settings);
 }
 
@@ -163,6 +170,10 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->limits = options->limits;
     session->stream_low_water = options->stream_low_water;
     session->initial = options->settings;
+    session->encrypted = options->encrypted != 0;
+    session->push_origin = (uint8_t)options->push_origin;
+    session->reserved_max = options->max_reserved_remote_streams;
+    session->push_wanted = options->role == HALO_CLIENT; /* RFC 9113 6.5.2: unless we say otherwise */
     halo_settings_default(&session->local);
     halo_settings_default(&session->remote);
     session->remote.max_concurrent_streams = options->peer_max_concurrent_streams;
@@ -235,6 +246,9 @@ int session_new_in(struct halo_session **session, struct proto_env *env,
     init_members(made, options, now_ns);
     abuse_init(&made->abuse, &made->limits, now_ns);
     status = made->priority_events ? session_priorities_new(made) : 0;
+    if (status == 0) {
+        status = session_extension_new(made, options);
+    }
     if (status == 0) {
         status = write_opening(made, options->connection_window_size);
     }
@@ -318,6 +332,7 @@ void halo_session_free(halo_session *session)
     memory_free(memory, session->spent_payload);
     memory_free(memory, session->spent_block);
     session_block_drop(session);
+    session_extension_free(session);
     while (session->pending_first != NULL) {
         struct pending_settings *pending = session->pending_first;
 

@@ -16,6 +16,7 @@
  *   session_schedule.c whose turn it is; what waits for windows, and for how long
  *   session_priority.c priorities: fields, frames
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
+ *   session_push.c, session_extension.c, session_origin.c: see session_extension.h
  *
  * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed
  * memory and sources, both from the output side, and the frame trace.
@@ -80,6 +81,7 @@ struct reader {
 /* A header block that has not ended: HEADERS or CONTINUATION without END_HEADERS (RFC 9113 4.3). */
 struct open_block {
     uint32_t stream_id; /* 0: none is open */
+    uint32_t promised_id; /* of PUSH_PROMISE; 0: HEADERS */
     uint8_t flags;      /* END_STREAM of its HEADERS */
     uint32_t continuations;
     uint32_t empty_continuations;
@@ -167,6 +169,10 @@ struct halo_session {
     bool manual_credit;
     bool recheck_blocked; /* windows grew, or time has come: blocked streams may go on */
     bool priority_events;
+    bool push_wanted;     /* client: SETTINGS_ENABLE_PUSH as we sent it last */
+    bool keep_requests;   /* client: what was requested is needed later, for pushes or for 421 */
+    bool encrypted;       /* the octets travel over TLS: what the application says */
+    uint8_t push_origin;  /* enum halo_push_origin */
 
     uint64_t now_ns;
     void *user_data;
@@ -185,6 +191,8 @@ struct halo_session {
     uint32_t waiting_count;
     uint32_t open_remote; /* streams the peer opened, until their close was told */
     uint32_t open_local;
+    uint32_t reserved_streams; /* pushed, without a response yet: count apart (5.1.2) */
+    uint32_t reserved_max;
     uint32_t next_local_id;
     uint32_t last_remote_id; /* highest the peer used */
     uint32_t skipped_from;   /* the latest gap in its numbers: these it can never use */
@@ -266,6 +274,8 @@ struct halo_session {
 
     void (*on_frame)(struct halo_session *session, int sent, const char *line, void *user_data);
 
+    struct session_extension *extension; /* NULL: none was asked for (session_extension.h) */
+
     struct memory *own_memory; /* of a session that stands alone */
 };
 
@@ -318,6 +328,15 @@ const struct fault *session_headers_frame(struct halo_session *session, const st
 const struct fault *session_continuation(struct halo_session *session, const struct frame *frame,
                                          const uint8_t *payload, struct halo_event *event);
 void session_block_drop(struct halo_session *session);
+/* Decodes a whole header block into env->list. */
+const struct fault *session_decode(struct halo_session *session, const uint8_t *block, size_t len);
+/* A header block that begins and goes on in CONTINUATION frames. */
+const struct fault *session_block_open(struct halo_session *session, const struct frame *frame,
+                                       uint32_t promised_id, const uint8_t *fragment, uint32_t len);
+/* Refuses a stream before anything was done for it: the peer may send it again (RFC 9113 8.7). */
+const struct fault *session_refuse(struct halo_session *session);
+/* What the application set as limits of messages it receives. */
+struct message_limits session_message_limits(const struct halo_session *session);
 
 enum stream_lookup {
     LOOKUP_FOUND,
@@ -435,6 +454,13 @@ int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end)
 
 /* Gives numbers to waiting requests while the peer allows more streams. */
 void session_start_waiting(struct halo_session *session);
+/* A request with its defaults, checked, as a list to be sent. *head: its method is HEAD. Returns 0,
+ * or what halo_session_request() says. */
+int session_compose_request(struct halo_session *session, const struct halo_request *request,
+                            struct kept_list **fields, bool *head);
+/* Writes PUSH_PROMISE and its CONTINUATION frames. Returns 0 or HALO_E_NOMEM. */
+int session_write_promise(struct halo_session *session, uint32_t stream_id, uint32_t promised_id,
+                          const struct kept_list *fields);
 /* Encodes queued trailers of a stream whose body is through. */
 void stream_write_trailers(struct halo_stream *stream);
 

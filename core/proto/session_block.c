@@ -10,7 +10,7 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
-#include "core/proto/message.h"
+#include "core/proto/session_extension.h"
 
 void session_block_drop(struct halo_session *session)
 {
@@ -43,7 +43,7 @@ static const struct fault *grow_table(struct halo_session *session, struct hpack
     return NULL;
 }
 
-static const struct fault *decode(struct halo_session *session, const uint8_t *block, size_t len)
+const struct fault *session_decode(struct halo_session *session, const uint8_t *block, size_t len)
 {
     struct hpack_decoder *decoder = &session->decoder;
     struct hpack_list *list = &session->env->list;
@@ -119,7 +119,7 @@ static void fill_event(struct halo_session *session, struct halo_event *event, u
     session->lent_stream = stream;
 }
 
-static struct message_limits message_limits(const struct halo_session *session)
+struct message_limits session_message_limits(const struct halo_session *session)
 {
     return (struct message_limits){
         .fields = session->limits.header_fields,
@@ -134,8 +134,7 @@ static const struct fault *check_dropped(const struct hpack_list *list)
                          : NULL;
 }
 
-/* Refuses a stream before anything was done for it: the peer may send it again (RFC 9113 8.7). */
-static const struct fault *refuse(struct halo_session *session)
+const struct fault *session_refuse(struct halo_session *session)
 {
     if (++session->abuse.refused > LIMIT_REFUSED_STREAMS) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams beyond the limit");
@@ -169,7 +168,7 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
     session->last_accepted_id = stream_id;
     session->idle_deadline_ns = UINT64_MAX;
     stream->flags |= (message->head ? STREAM_HEAD : 0) |
-                     (message->connect && !message->extended_connect ? STREAM_CONNECT : 0) |
+                     (message->connect ? STREAM_CONNECT : 0) |
                      (end ? STREAM_END_AFTER_HEADERS : 0);
     stream->content_left = message->connect ? -1 : message->content_length;
     if (HALO_UNLIKELY(message->priority || session->priorities != NULL)) {
@@ -190,7 +189,7 @@ static int64_t response_body(const struct halo_stream *stream, const struct mess
     if ((stream->flags & (STREAM_HEAD)) != 0 || message->status == 204 || message->status == 304) {
         return 0;
     }
-    if ((stream->flags & STREAM_CONNECT) != 0 && message->status / 100 == 2) {
+    if ((stream->flags & STREAM_CONNECT) != 0) {
         return -1;
     }
     return message->content_length;
@@ -200,7 +199,7 @@ static const struct fault *on_response(struct halo_session *session, struct halo
                                        bool end, struct halo_event *event)
 {
     const struct hpack_list *list = &session->env->list;
-    struct message_limits limits = message_limits(session);
+    struct message_limits limits = session_message_limits(session);
     struct message message;
 
     FAULT_TRY(check_dropped(list));
@@ -214,6 +213,12 @@ static const struct fault *on_response(struct halo_session *session, struct halo
         }
         fill_event(session, event, HALO_EVENT_INFORMATION, stream, false, message.status);
         return NULL;
+    }
+    if (HALO_UNLIKELY((stream->flags & STREAM_CONNECT) != 0 && message.status / 100 != 2)) {
+        stream->flags &= ~(uint32_t)STREAM_CONNECT; /* turned down: a response like any other */
+    }
+    if (HALO_UNLIKELY(message.status == 421)) {
+        session_misdirected(stream);
     }
     stream->content_left = response_body(stream, &message);
     if (end && stream->content_left > 0) {
@@ -232,6 +237,9 @@ static const struct fault *on_trailers(struct halo_session *session, struct halo
 
     if (!end) {
         return STREAM_FAULT(HALO_PROTOCOL_ERROR, "second header block without END_STREAM");
+    }
+    if (HALO_UNLIKELY((stream->flags & STREAM_CONNECT) != 0)) { /* RFC 9113 8.5 */
+        return STREAM_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a connected stream");
     }
     FAULT_TRY(check_dropped(list));
     FAULT_TRY(message_check_trailers(list->fields, list->count));
@@ -253,6 +261,9 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
                                               struct halo_stream *stream, bool end,
                                               struct halo_event *event)
 {
+    if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0)) {
+        FAULT_TRY(push_headers_received(stream));
+    }
     switch (stream->recv_half) {
     case HALF_DONE:
         return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS after END_STREAM");
@@ -288,7 +299,7 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
     bool wanted;
 
     if (!repeated || session->env->list_of != session) {
-        FAULT_TRY(decode(session, block, len));
+        FAULT_TRY(session_decode(session, block, len));
     }
     FAULT_TRY(take_number(session, stream_id, &wanted));
     if (HALO_UNLIKELY(!wanted)) {
@@ -296,10 +307,10 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
     }
     if (HALO_UNLIKELY(session->open_remote >= session->initial.max_concurrent_streams ||
                       session_memory_short(session))) {
-        return refuse(session);
+        return session_refuse(session);
     }
     if (!repeated) {
-        struct message_limits limits = message_limits(session);
+        struct message_limits limits = session_message_limits(session);
         struct message message;
 
         FAULT_TRY(check_dropped(list));
@@ -320,7 +331,7 @@ static const struct fault *on_block(struct halo_session *session, uint32_t strea
     if (HALO_LIKELY(lookup == LOOKUP_IDLE)) {
         return on_new_stream(session, stream_id, end, block, len, event);
     }
-    FAULT_TRY(decode(session, block, len));
+    FAULT_TRY(session_decode(session, block, len));
     switch (lookup) {
     case LOOKUP_FOUND:
         return on_block_of_stream(session, stream, end, event);
@@ -411,7 +422,14 @@ const struct fault *session_headers_frame(struct halo_session *session, const st
         }
         return on_block(session, frame->stream_id, end, fragment, len, event);
     }
+    return session_block_open(session, frame, 0, fragment, len);
+}
+
+const struct fault *session_block_open(struct halo_session *session, const struct frame *frame,
+                                       uint32_t promised_id, const uint8_t *fragment, uint32_t len)
+{
     session->block.stream_id = frame->stream_id;
+    session->block.promised_id = promised_id;
     session->block.flags = frame->flags;
     if (session->timeouts.header_block_ms > 0) {
         session->block.deadline_ns =
@@ -437,8 +455,13 @@ const struct fault *session_continuation(struct halo_session *session, const str
         return NULL;
     }
     /* The event may point into the block: it is freed when the event is settled. */
-    fault = on_block(session, frame->stream_id, (block->flags & FLAG_END_STREAM) != 0,
-                     block->octets, block->len, event);
+    if (HALO_UNLIKELY(block->promised_id != 0)) {
+        fault = session_promise_block(session, block->stream_id, block->promised_id, block->octets,
+                                      block->len, event);
+    } else {
+        fault = on_block(session, frame->stream_id, (block->flags & FLAG_END_STREAM) != 0,
+                         block->octets, block->len, event);
+    }
     session->spent_block = block->octets;
     block->octets = NULL;
     session_block_drop(session);

@@ -5,6 +5,7 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
+#include "core/proto/session_extension.h"
 
 static uint64_t after_ms(const struct halo_session *session, uint32_t timeout_ms)
 {
@@ -49,6 +50,10 @@ int session_write_settings(struct halo_session *session, const struct halo_setti
     pending->deadline_ns = after_ms(session, session->timeouts.settings_ack_ms);
     pending->sent_ns = session->now_ns;
     pending->next = NULL;
+    if (has(settings, HALO_SETTINGS_ENABLE_PUSH)) {
+        session->push_wanted = settings->enable_push != 0;
+        session_update_keeping(session);
+    }
     *session->pending_last = pending;
     session->pending_last = &pending->next;
     session->pending_count++;
@@ -267,9 +272,7 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
     if (first) {
         session->remote_settings_seen = true;
         session->preface_deadline_ns = UINT64_MAX;
-        if (session->role == HALO_CLIENT) {
-            session->remote.max_concurrent_streams = UINT32_MAX; /* unless it says otherwise */
-        }
+        session->remote.max_concurrent_streams = UINT32_MAX; /* unless it says otherwise */
     }
     for (uint32_t at = 0; at < frame->len; at += 6) {
         FAULT_TRY(apply_setting(session, load_u16(payload + at), load_u32(payload + at + 2)));
@@ -451,8 +454,8 @@ const struct fault *session_goaway_frame(struct halo_session *session, const str
     event->u.goaway.debug_len = frame->len - 8;
     for (link = session->streams.next; link != &session->streams; link = next) {
         struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
-        bool refused =
-            (stream->flags & STREAM_LOCAL) != 0 && (stream->id == 0 || stream->id > last_id);
+        bool refused = stream->id == 0 ||
+                       (session_is_local_id(session, stream->id) && stream->id > last_id);
 
         next = link->next;
         if (refused && (stream->flags & STREAM_CLOSED) == 0) {

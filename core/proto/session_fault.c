@@ -8,6 +8,8 @@
  */
 #include "core/proto/session.h"
 
+#include "core/proto/session_extension.h"
+
 void session_write_reset(struct halo_session *session, uint32_t stream_id, uint32_t code)
 {
     uint8_t *frame = frame_reserve(session, 4, FRAME_RST_STREAM, 0, stream_id);
@@ -177,7 +179,9 @@ void stream_free(struct halo_stream *stream)
     struct halo_session *session = stream->session;
 
     HALO_ASSERT((stream->flags & STREAM_CLOSED) != 0);
-    if ((stream->flags & STREAM_LOCAL) == 0) {
+    if (HALO_UNLIKELY((stream->flags & STREAM_PUSHED) != 0)) {
+        push_uncount(stream);
+    } else if ((stream->flags & STREAM_LOCAL) == 0) {
         session->open_remote--;
     } else if (stream->id != 0) {
         session->open_local--;

@@ -9,6 +9,7 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
+#include "core/proto/session_extension.h"
 
 bool session_is_local_id(const struct halo_session *session, uint32_t stream_id)
 {
@@ -57,10 +58,14 @@ static const struct fault *check_data_stream(struct halo_session *session,
     bool end = (frame->flags & FLAG_END_STREAM) != 0;
 
     if (HALO_UNLIKELY(stream->recv_half == HALF_DONE)) {
-        return CONNECTION_FAULT(HALO_STREAM_CLOSED, "DATA after END_STREAM");
+        return (stream->flags & STREAM_RESERVED) != 0
+                   ? CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "DATA on a stream that we promised")
+                   : CONNECTION_FAULT(HALO_STREAM_CLOSED, "DATA after END_STREAM");
     }
     if (HALO_UNLIKELY(stream->recv_half == HALF_HEADERS)) {
-        return STREAM_FAULT(HALO_PROTOCOL_ERROR, "DATA before the header block");
+        return (stream->flags & STREAM_RESERVED) != 0 /* RFC 9113 5.1: reserved (remote) */
+                   ? CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "DATA on a promised stream")
+                   : STREAM_FAULT(HALO_PROTOCOL_ERROR, "DATA before the header block");
     }
     if ((int64_t)session->local.initial_window_size + stream->receive.available <
         (int64_t)frame->len) {
@@ -131,7 +136,9 @@ static const struct fault *on_reset(struct halo_session *session, const struct f
     if (session_lookup(session, frame->stream_id, &stream) == LOOKUP_IDLE) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     }
-    if (!bucket_take(&session->abuse.resets, session->now_ns)) {
+    if (session->role == HALO_SERVER && session_is_local_id(session, frame->stream_id)) {
+        FAULT_TRY(push_refused(session, stream));
+    } else if (!bucket_take(&session->abuse.resets, session->now_ns)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams reset");
     }
     if (stream == NULL) {
@@ -188,6 +195,9 @@ static const struct fault *on_window_update(struct halo_session *session, const 
     if (stream == NULL) {
         return NULL; /* RFC 9113 5.1: may come for a while after the stream has closed */
     }
+    if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0 && session->role == HALO_CLIENT)) {
+        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "WINDOW_UPDATE on a promised stream"); /* 5.1 */
+    }
     if (stream_send_window(stream) + increment > LIMIT_WINDOW_MAX) {
         /* The RST_STREAM that the RFC asks for (6.9.1) goes first. */
         session_write_reset(session, frame->stream_id, HALO_FLOW_CONTROL_ERROR);
@@ -222,7 +232,9 @@ const struct fault *session_frame(struct halo_session *session, const struct fra
         return session_priority_frame(session, frame, payload, event);
     case FRAME_PRIORITY_UPDATE:
         return session_priority_update_frame(session, frame, payload, event);
-    default: /* PUSH_PROMISE: clients cannot push (8.4), and our client did not allow it */
-        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "PUSH_PROMISE, which was not allowed");
+    case FRAME_PUSH_PROMISE:
+        return session_promise_frame(session, frame, payload, event);
+    default:
+        return session_extension_frame(session, frame, payload, event);
     }
 }

@@ -9,7 +9,7 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
-#include "core/proto/message.h"
+#include "core/proto/session_extension.h"
 
 /* The parts of one block, in order. */
 struct block_parts {
@@ -133,19 +133,23 @@ static void after_block(struct halo_session *session)
     session_wake(session);
 }
 
-/* A block larger than a frame: HEADERS and CONTINUATION (RFC 9113 6.10). */
+/* A block larger than a frame: HEADERS and CONTINUATION (RFC 9113 6.10), or a promise:
+ * PUSH_PROMISE, where the promised stream's number goes in front (6.6). promised_id 0: HEADERS. */
 static int write_long_block(struct halo_session *session, uint32_t stream_id, uint8_t flags,
-                            const struct block_parts *parts, size_t bound)
+                            uint32_t promised_id, const struct block_parts *parts, size_t bound)
 {
-    uint8_t *block = memory_alloc(session->env->memory, bound);
-    uint8_t type = FRAME_HEADERS;
+    uint8_t *block = memory_alloc(session->env->memory, bound + 4);
+    uint8_t type = promised_id != 0 ? FRAME_PUSH_PROMISE : FRAME_HEADERS;
     const uint8_t *at = block;
     const uint8_t *end;
 
     if (block == NULL) {
         return HALO_E_NOMEM;
     }
-    end = encode_parts(&session->encoder, block, parts);
+    if (promised_id != 0) {
+        store_u32(block, promised_id);
+    }
+    end = encode_parts(&session->encoder, block + (promised_id != 0 ? 4 : 0), parts);
     do {
         uint32_t len = (uint32_t)min_size(
             (size_t)(end - at), min_u32(session->remote.max_frame_size, LIMIT_FRAME_SIZE_MIN));
@@ -177,7 +181,7 @@ static int write_block(struct halo_session *session, uint32_t stream_id, bool en
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
     if (HALO_UNLIKELY(bound > LIMIT_FRAME_SIZE_MIN)) {
-        HALO_TRY(write_long_block(session, stream_id, flags, parts, bound));
+        HALO_TRY(write_long_block(session, stream_id, flags, 0, parts, bound));
     } else {
         frame = output_reserve(&session->output, FRAME_HEADER_LEN + bound);
         if (frame == NULL) {
@@ -234,10 +238,10 @@ static halo_header status_field(int status, char digits[3])
 
 static int check_respond(const struct halo_stream *stream, int status)
 {
-    if ((stream->flags & STREAM_CLOSED) != 0) {
-        return HALO_E_INVALID_STREAM;
+    if (HALO_UNLIKELY((stream->flags & (STREAM_CLOSED | STREAM_RESERVED)) != 0)) {
+        HALO_TRY(push_check_open(stream));
     }
-    if ((stream->flags & STREAM_LOCAL) != 0) {
+    if (stream->session->role == HALO_CLIENT) {
         return HALO_E_WRONG_STATE;
     }
     if (stream->send_half != HALF_HEADERS) {
@@ -349,6 +353,9 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
     HALO_TRY(write_response(stream, status, headers, end));
     stream->flags |= STREAM_HEADERS_SENT | (no_payload ? STREAM_NO_PAYLOAD : 0);
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
+    if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0)) {
+        push_open(stream);
+    }
     if (end) {
         stream_sent_end(stream);
     } else if ((flags & HALO_WAIT_FOR_TRAILERS) != 0) {
@@ -359,10 +366,10 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
 
 int halo_stream_inform(halo_stream *stream, int status, const halo_headers *headers)
 {
-    if ((stream->flags & STREAM_CLOSED) != 0) {
-        return HALO_E_INVALID_STREAM;
+    if ((stream->flags & (STREAM_CLOSED | STREAM_RESERVED)) != 0) {
+        HALO_TRY(push_check_open(stream));
     }
-    if ((stream->flags & STREAM_LOCAL) != 0) {
+    if (stream->session->role == HALO_CLIENT) {
         return HALO_E_WRONG_STATE;
     }
     if (stream->send_half != HALF_HEADERS) {
@@ -374,7 +381,11 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
     if (status < 100 || status > 199) {
         return HALO_E_INVALID_INFO_STATUS;
     }
-    return write_response(stream, status, headers, false);
+    HALO_TRY(write_response(stream, status, headers, false));
+    if ((stream->flags & STREAM_RESERVED) != 0) {
+        push_open(stream);
+    }
+    return 0;
 }
 
 /* ---- trailers -------------------------------------------------------------------------- */
@@ -539,12 +550,29 @@ static int request_pseudo(const struct halo_session *session, const struct halo_
     return 0;
 }
 
+/* Keeps what is requested with the stream, when somebody will ask. */
+static int keep_sent(struct halo_stream *stream, const struct block_parts *parts)
+{
+    struct halo_session *session = stream->session;
+    const halo_header *fields = parts->pseudo_count > 0 ? parts->pseudo : parts->fields;
+    size_t count = parts->pseudo_count > 0 ? parts->pseudo_count : parts->fields_count;
+
+    if (!session_will_ask(session, fields, count)) {
+        return 0;
+    }
+    stream->request = keep_parts(session->env->memory, parts);
+    return stream->request != NULL ? 0 : HALO_E_NOMEM;
+}
+
 /* Gives the stream its number and writes its request. */
 static int start_request(struct halo_stream *stream, const struct block_parts *parts, bool end,
                          bool mixed)
 {
     struct halo_session *session = stream->session;
 
+    if (HALO_UNLIKELY(session->keep_requests)) {
+        HALO_TRY(keep_sent(stream, parts));
+    }
     stream->id = session->next_local_id;
     if (!stream_store_add(&session->store, session->env->memory, stream)) {
         stream->id = 0;
@@ -586,9 +614,44 @@ static void undo_request(struct halo_stream *stream)
         session->next_local_id -= 2;
         session->open_local--;
     }
+    memory_free(session->env->memory, stream->request);
     list_remove(&stream->all);
     slab_give(&session->env->streams, stream);
     session_idle_update(session);
+}
+
+int session_compose_request(struct halo_session *session, const struct halo_request *request,
+                            struct kept_list **fields, bool *head)
+{
+    halo_header pseudo[5];
+    halo_header checked[CHECKED_MAX];
+    struct block_parts parts = { .pseudo = pseudo };
+    bool mixed;
+
+    HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, head));
+    HALO_TRY(take_parts(&parts, &request->headers, checked, &mixed));
+    if (parts_bound(&parts) > session->limits.send_block) {
+        return HALO_E_HEADER_BLOCK_TOO_LONG;
+    }
+    *fields = keep_parts(session->env->memory, &parts);
+    return *fields != NULL ? 0 : HALO_E_NOMEM;
+}
+
+int session_write_promise(struct halo_session *session, uint32_t stream_id, uint32_t promised_id,
+                          const struct kept_list *fields)
+{
+    struct block_parts parts = { .fields = fields->fields, .fields_count = fields->count };
+
+    HALO_TRY(write_long_block(session, stream_id, 0, promised_id, &parts, parts_bound(&parts)));
+    after_block(session);
+    return 0;
+}
+
+/* CONNECT has two pseudo-header fields and its extended form all five; other requests have three or
+ * four. */
+static bool is_connect(const struct block_parts *parts)
+{
+    return parts->pseudo_count == 2 || parts->pseudo_count == 5;
 }
 
 int halo_session_request(halo_session *session, const struct halo_request *request, unsigned flags,
@@ -607,7 +670,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
 
     HALO_TRY(check_session_for_request(session));
     HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, &head));
-    connect = pseudo[0].value.len == 7 && parts.pseudo_count == 2;
+    connect = is_connect(&parts);
     HALO_TRY(
         session_request_priority(session, request, pseudo, &parts.pseudo_count, priority_text));
     HALO_TRY(take_parts(&parts, &request->headers, checked, &mixed));

@@ -8,6 +8,7 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
+#include "core/proto/session_extension.h"
 
 /* ---- input ----------------------------------------------------------------------------- */
 
@@ -108,10 +109,14 @@ static const struct fault *check_order(const struct halo_session *session,
 static const struct fault *check_payload_len(const struct halo_session *session,
                                              const struct frame *frame)
 {
-    /* Pad length, padding and priority of HEADERS are not part of its block (6.2). */
+    /* Pad length, padding, priority and promised stream are not part of the block (6.2, 6.6). */
     const uint32_t around_block = 1 + 255 + 5;
 
-    if (frame->type != FRAME_HEADERS && frame->type != FRAME_CONTINUATION) {
+    if (HALO_UNLIKELY(frame->type >= FRAME_TYPE_COUNT)) {
+        return session_check_extension_len(session, frame);
+    }
+    if (frame->type != FRAME_HEADERS && frame->type != FRAME_CONTINUATION &&
+        frame->type != FRAME_PUSH_PROMISE) {
         return frame->len > LIMIT_CONTROL_PAYLOAD
                    ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "control frame too long")
                    : NULL;
@@ -200,8 +205,8 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
         reader->padding = 0;
         return session_data_begin(session);
     }
-    if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT &&
-                      reader->frame.type != FRAME_PRIORITY_UPDATE)) {
+    if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT) &&
+        !session_wants_extension(session, &reader->frame)) {
         return ignore_frame(session);
     }
     FAULT_TRY(check_payload_len(session, &reader->frame));

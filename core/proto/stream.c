@@ -19,6 +19,10 @@ uint32_t stream_state(const struct halo_stream *stream)
     if ((stream->flags & STREAM_WAITING) != 0) {
         return HALO_STATE_IDLE;
     }
+    if ((stream->flags & STREAM_RESERVED) != 0) {
+        return stream->recv_half == HALF_DONE ? HALO_STATE_RESERVED_LOCAL
+                                              : HALO_STATE_RESERVED_REMOTE;
+    }
     if (stream->send_half == HALF_DONE) {
         return HALO_STATE_HALF_CLOSED_LOCAL;
     }

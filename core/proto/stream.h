@@ -46,7 +46,7 @@ extern const uint8_t stream_half_table[HALF_DONE + 1][INPUT_COUNT];
 
 enum stream_flag {
     STREAM_HEAD = 1u << 0,            /* request method HEAD: the response has no body */
-    STREAM_CONNECT = 1u << 1,         /* CONNECT without :protocol: content-length means nothing */
+    STREAM_CONNECT = 1u << 1,         /* CONNECT that was not turned down: just octets (8.5) */
     STREAM_PAUSED = 1u << 2,          /* the application wants no DATA now */
     STREAM_END_QUEUED = 1u << 3,      /* END_STREAM follows the last octet of the queue */
     STREAM_TRAILERS_QUEUED = 1u << 4, /* ... as a trailer block */
@@ -54,7 +54,7 @@ enum stream_flag {
     STREAM_ABOVE_LOW_WATER = 1u << 6, /* WRITABLE is owed when the queue has drained */
     STREAM_HEADERS_SENT = 1u << 7,    /* final response headers went out */
     STREAM_END_AFTER_HEADERS = 1u << 8,
-    STREAM_LOCAL = 1u << 9,           /* we opened it */
+    STREAM_LOCAL = 1u << 9,           /* we opened it, with a request of ours */
     STREAM_NO_PAYLOAD = 1u << 10,     /* 204, 205, 304: writing is refused */
     STREAM_TRAILERS_ASKED = 1u << 11, /* WANT_TRAILERS was told */
     STREAM_BLOCKED = 1u << 12,        /* in the session's list of streams without window */
@@ -66,6 +66,9 @@ enum stream_flag {
     STREAM_WAITING = 1u << 18,        /* client: no number yet */
     STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
     STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
+    STREAM_WAITING = 1u << 18, /* client: no number yet */
+    STREAM_PUSHED = 1u << 19,  /* promised by the server (RFC 9113 8.4); never STREAM_LOCAL */
+    STREAM_RESERVED = 1u << 20, /* ... and its response has not begun */
 };
 
 /* What is still to be told about a stream, in this order. */
@@ -122,7 +125,7 @@ struct halo_stream {
 
     struct halo_source source;  /* read == NULL: none */
     struct kept_list *headers;  /* copy of the opening list (or the response's) */
-    struct kept_list *request;  /* the fields of a request that waits for a place */
+    struct kept_list *request;  /* client: of a request that waits; as promised; see keep_requests */
     struct kept_list *trailers; /* trailers that wait for the end of the body */
     struct held_data *held;     /* gathered while paused */
     struct body_watch *body_watch;

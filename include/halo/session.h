@@ -64,6 +64,19 @@ struct halo_limits {
     uint32_t settings_per_second; /* 1 */
     uint32_t glitches;            /* frames without use (PRIORITY, unknown, ...); 1000 */
     uint32_t glitches_per_second; /* 33 */
+    /* Extensions. */
+    uint32_t extension_payload; /* octets of a frame of frame_types; 16384 */
+    uint32_t origins;           /* client: in the origin set; 128 */
+    uint32_t origin_octets;     /* client: of their text in all; 16384 */
+};
+
+/* Client: which promised requests (RFC 9113 8.4) are told of. All others are refused. */
+enum halo_push_origin {
+    /* Those of the origin of the request that they come with. */
+    HALO_PUSH_SAME_ORIGIN = 0,
+    /* All: the application decides at HALO_EVENT_PUSH whether the server is authoritative for the
+     * promised :authority (RFC 9113 10.1), and resets the stream otherwise. */
+    HALO_PUSH_ANY_ORIGIN = 1,
 };
 
 struct halo_session_options {
@@ -103,6 +116,22 @@ struct halo_session_options {
     uint32_t peer_max_concurrent_streams;
     /* Tell HALO_EVENT_PRIORITY and HALO_EVENT_PRIORITY_UPDATE; default 0. */
     uint32_t priority_events;
+    /* Client, with settings.enable_push 1: how many pushed streams may wait for their response.
+     * Those beyond are answered REFUSED_STREAM; default 200. Node: maxReservedRemoteStreams. */
+    uint32_t max_reserved_remote_streams;
+    uint32_t push_origin; /* client: enum halo_push_origin; default HALO_PUSH_SAME_ORIGIN */
+    /* Client: the octets travel over TLS, to this host (as in SNI; or the text of an address) and
+     * this port: the origin that the session starts with. Without `encrypted`, ORIGIN frames are
+     * ignored, and pushes of https are refused. server_name is copied;
+     * one that is no host gives no origin. */
+    uint32_t encrypted;     /* default 0 */
+    halo_bytes server_name; /* default: empty, no origin is known */
+    uint32_t server_port;   /* default 443 */
+    /* Types of frames that halo does not know and the application wants to see as HALO_EVENT_FRAME;
+     * copied. Not 0 ... 9, ALTSVC (0xa), ORIGIN (0xc), PRIORITY_UPDATE (0x10). Frames of other
+     * unknown types are ignored (RFC 9113 5.5). */
+    const uint8_t *frame_types;
+    size_t frame_type_count;
     /* Body octets buffered in a stream below which HALO_EVENT_WRITABLE is told; default 65536. */
     uint32_t stream_low_water;
 
@@ -162,6 +191,10 @@ enum halo_event_type {
     HALO_EVENT_WRITABLE = 8,
     /* Client: a queued request got its number and was sent. Node: 'ready'. */
     HALO_EVENT_READY = 9,
+    /* Client: the server promises a response; u.push. `stream` is the pushed stream: RESPONSE, DATA
+     * and so on follow on it. halo_stream_reset(stream, HALO_CANCEL), or HALO_REFUSED_STREAM, says
+     * no to it. Node: 'stream' of a client session. */
+    HALO_EVENT_PUSH = 10,
     /* SETTINGS of the peer were applied. Node: 'remoteSettings'. */
     HALO_EVENT_SETTINGS = 16,
     /* Our SETTINGS were acknowledged and hold now. Node: 'localSettings'. */
@@ -179,7 +212,14 @@ enum halo_event_type {
     HALO_EVENT_PRIORITY = 32,
     /* Server: PRIORITY_UPDATE of the client, with a value that can be read; u.priority. */
     HALO_EVENT_PRIORITY_UPDATE = 33,
-    /* The stream of these two is NULL when it has not come yet, or is gone; stream_id tells. */
+    /* (The stream of these two is NULL when it has not come yet, or is gone; stream_id tells.) */
+    /* Client: the server names alternative services (RFC 7838); u.altsvc. Node: 'altsvc'. */
+    HALO_EVENT_ALTSVC = 22,
+    /* Client over TLS: the server named origins, which are in the session's origin set now
+     * (RFC 8336); u.origin. Node: 'origin'. */
+    HALO_EVENT_ORIGIN = 23,
+    /* A frame of a type that was asked for with frame_types; u.frame. */
+    HALO_EVENT_FRAME = 24,
 };
 
 struct halo_event {
@@ -210,6 +250,27 @@ struct halo_event {
             const uint8_t *debug_data;
             size_t debug_len;
         } goaway;
+        struct {
+            const halo_header *fields; /* the promised request: halo_stream_promise() keeps it */
+            size_t count;
+            halo_stream *parent; /* the request that it comes with */
+        } push;
+        struct {
+            uint32_t stream_id; /* 0: `origin` says for whom; else the origin of that request */
+            halo_bytes origin;  /* as it was sent; empty with a stream_id */
+            halo_bytes value;   /* like that of an Alt-Svc field; not checked */
+        } altsvc;
+        struct {
+            const halo_bytes *origins; /* "https://example.org", "https://[::1]:8443" */
+            size_t count;
+        } origin;
+        struct {
+            uint8_t type;
+            uint8_t flags;
+            uint32_t stream_id;
+            const uint8_t *payload;
+            size_t len;
+        } frame;
         const struct halo_error *closed; /* NULL: a clean end */
         struct halo_dependency dependency;
         struct halo_priority priority;
@@ -302,6 +363,37 @@ HALO_API void halo_session_destroy(halo_session *session, uint32_t code);
  * size from then on. A smaller one takes effect by credit that is not given back. Returns 0 or
  * HALO_E_INVALID_ARGUMENT (above 2^31-1). Node: setLocalWindowSize(). */
 HALO_API int halo_session_set_window(halo_session *session, uint32_t octets);
+
+/* Server: names alternative services (RFC 7838 section 4): for the origin of the request
+ * `stream_id` (then `origin` is empty), or with stream_id 0 for `origin`, a URL of which the origin
+ * counts. `value` is like that of an Alt-Svc field, for example `h2=":8000"; ma=60` or `clear`; only
+ * its octets are checked. Origin and value take 16382 octets at most. Returns 0,
+ * HALO_E_ALTSVC_INVALID_ORIGIN, HALO_E_ALTSVC_LENGTH, HALO_E_INVALID_HEADER_VALUE (not ASCII text,
+ * or empty), HALO_E_INVALID_STREAM, HALO_E_INVALID_ARGUMENT (both, or neither, of stream and
+ * origin), HALO_E_WRONG_STATE (a client), HALO_E_INVALID_SESSION, HALO_E_NOMEM. Node: altsvc(). */
+HALO_API int halo_session_altsvc(halo_session *session, uint32_t stream_id, halo_bytes origin,
+                                 halo_bytes value);
+/* Server: says for which origins, besides the one the client asked for, this connection is
+ * authoritative (RFC 8336). Each is a URL of http or https, of which the origin counts. None: an
+ * empty frame, which says "no others". Each origin takes its octets and 2 more, 16384 in all.
+ * Returns 0, HALO_E_INVALID_ORIGIN, HALO_E_ORIGIN_LENGTH, HALO_E_WRONG_STATE (a client),
+ * HALO_E_INVALID_SESSION, HALO_E_NOMEM. Node: origin(). */
+HALO_API int halo_session_origin(halo_session *session, const halo_bytes *origins, size_t count);
+/* The origin set (RFC 8336 2.3): origins that the server said it is authoritative for; the first is
+ * that of server_name and server_port, until a response with status 421 takes it out. A client must
+ * still check the certificate for each (2.4). 0 for servers and without TLS. Node: originSet. */
+HALO_API size_t halo_session_origin_count(const halo_session *session);
+/* One of them; the empty run from `count` on. Valid until the next poll. */
+HALO_API halo_bytes halo_session_origin_at(const halo_session *session, size_t index);
+
+/* Sends a frame of a type that halo does not know: not 0 ... 9, ALTSVC, ORIGIN, PRIORITY_UPDATE.
+ * It goes out in the order of the calls, never within a header block; peers ignore types that they
+ * do not know, and it is not flow-controlled. `stream_id` is 0 or that of a stream that was opened;
+ * `payload` is copied and at most the peer's SETTINGS_MAX_FRAME_SIZE. Returns 0,
+ * HALO_E_INVALID_ARGUMENT (the type), HALO_E_INVALID_STREAM, HALO_E_LIMIT (too long), HALO_E_AGAIN
+ * (the output is full: go on when it was sent), HALO_E_INVALID_SESSION, HALO_E_NOMEM. */
+HALO_API int halo_session_send_frame(halo_session *session, uint8_t type, uint8_t flags,
+                                     uint32_t stream_id, const void *payload, size_t len);
 
 HALO_API void halo_session_set_user_data(halo_session *session, void *user_data);
 HALO_API void *halo_session_user_data(const halo_session *session);

@@ -46,6 +46,22 @@ HALO_API int halo_stream_respond(halo_stream *stream, int status, const halo_hea
  * HALO_E_INVALID_INFO_STATUS. Node: additionalHeaders(), writeContinue(), writeEarlyHints(). */
 HALO_API int halo_stream_inform(halo_stream *stream, int status, const halo_headers *headers);
 
+/* Server: promises the response to a request that the client will make (RFC 9113 8.4), and gives the
+ * stream to send it on with the usual calls: respond, write ... PUSH_PROMISE is sent at once; what
+ * refers to the pushed resource is written afterwards, so that the client does not ask for it.
+ * `parent` is a request of the client that is not ended yet. `request`: GET or HEAD; scheme and
+ * authority are the parent's when empty, path is "/"; fields are copied. HEAD has no body. The
+ * client may refuse with a reset. Returns 0 and *pushed, or HALO_E_PUSH_DISABLED,
+ * HALO_E_NESTED_PUSH, HALO_E_INVALID_STREAM, HALO_E_GOAWAY_SESSION, HALO_E_INVALID_SESSION,
+ * HALO_E_OUT_OF_STREAMS, HALO_E_LIMIT (the client's limit of concurrent streams, which promised
+ * ones count for here), HALO_E_WRONG_STATE (a client), HALO_E_INVALID_ARGUMENT (another method, a
+ * content-length, :protocol, or no authority), HALO_E_NOMEM, and the header errors of
+ * halo_stream_respond(). Responding to it is refused with HALO_E_LIMIT while the client has lowered
+ * its limit. Node: pushStream(), createPushResponse(). */
+struct halo_request;
+HALO_API int halo_stream_push(halo_stream *parent, const struct halo_request *request,
+                              void *user_data, halo_stream **pushed);
+
 /* Sends body octets, copied. Flags: HALO_END_STREAM. `len` 0 with HALO_END_STREAM only ends. A
  * server responds first (HALO_E_WRONG_STATE otherwise). Returns 0, HALO_E_INVALID_STREAM,
  * HALO_E_WRITE_AFTER_END, HALO_E_PAYLOAD_FORBIDDEN, HALO_E_NOMEM. */
@@ -114,6 +130,12 @@ HALO_API size_t halo_stream_buffered(const halo_stream *stream);
 /* The header list that opened the stream (server: request) or answered it (client: response); kept
  * for the life of the stream. Empty before it has come. */
 HALO_API halo_header_list halo_stream_headers(const halo_stream *stream);
+/* The request that a pushed stream answers, in both roles; kept for the life of the stream. Empty
+ * for other streams. */
+HALO_API halo_header_list halo_stream_promise(const halo_stream *stream);
+/* Server: may be pushed on this connection: the client's SETTINGS_ENABLE_PUSH. Node:
+ * pushAllowed. */
+HALO_API int halo_stream_push_allowed(const halo_stream *stream);
 /* Received END_STREAM on its first header block: there is no body. Node: endAfterHeaders. */
 HALO_API int halo_stream_end_after_headers(const halo_stream *stream);
 /* Server: the request is HEAD, the response has no body. */

@@ -190,7 +190,7 @@ static void log_data(struct fake_peer *peer, const struct halo_event *event)
 static void log_headers(struct fake_peer *peer, const char *what, const struct halo_event *event)
 {
     wire_format(&peer->log, "%s %u", what, event->stream_id);
-    if (event->u.headers.status != 0) {
+    if (event->type != HALO_EVENT_PUSH && event->u.headers.status != 0) {
         wire_format(&peer->log, " status=%d", event->u.headers.status);
     }
     wire_text(&peer->log, (event->flags & HALO_END_STREAM) != 0 ? " END" : "");
@@ -284,6 +284,30 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
         wire_format(&peer->log, "PRIORITY_UPDATE %u%s u=%u i=%u\n", event->stream_id,
                     event->stream == NULL ? " absent" : "", event->u.priority.urgency,
                     event->u.priority.incremental);
+        break;
+    case HALO_EVENT_PUSH:
+        wire_format(&peer->log, "ON %u ", halo_stream_id(event->u.push.parent));
+        log_headers(peer, "PUSH", event);
+        break;
+    case HALO_EVENT_ALTSVC:
+        wire_format(&peer->log, "ALTSVC %u origin=%.*s value=%.*s\n", event->u.altsvc.stream_id,
+                    (int)event->u.altsvc.origin.len, event->u.altsvc.origin.data,
+                    (int)event->u.altsvc.value.len, event->u.altsvc.value.data);
+        break;
+    case HALO_EVENT_ORIGIN:
+        wire_text(&peer->log, "ORIGIN");
+        for (size_t i = 0; i < event->u.origin.count; i++) {
+            wire_text(&peer->log, " ");
+            wire_octets(&peer->log, event->u.origin.origins[i].data,
+                        event->u.origin.origins[i].len);
+        }
+        wire_text(&peer->log, "\n");
+        break;
+    case HALO_EVENT_FRAME:
+        wire_format(&peer->log, "FRAME type=%u flags=%u stream=%u len=%zu %.*s\n",
+                    event->u.frame.type, event->u.frame.flags, event->u.frame.stream_id,
+                    event->u.frame.len, (int)(event->u.frame.len < 40 ? event->u.frame.len : 40),
+                    (const char *)event->u.frame.payload);
         break;
     default:
         fail_msg("event of unknown type %u", event->type);

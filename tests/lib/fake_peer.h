@@ -139,6 +139,9 @@ bool peer_next_frame(struct fake_peer *peer, struct heard_frame *heard);
 /* HEADERS (and CONTINUATION) of this stream with END_STREAM or not; text: "name: value\n" a field. */
 #define expect_headers(peer, id, flags, text)                                                      \
     peer_expect_headers(peer, id, flags, text, __FILE__, __LINE__)
+/* PUSH_PROMISE (and CONTINUATION) on stream `id`, of `promised`. */
+#define expect_promise(peer, id, promised, text)                                                   \
+    peer_expect_promise(peer, id, promised, text, __FILE__, __LINE__)
 #define expect_data(peer, id, flags, len)                                                          \
     peer_expect_frame(peer, T_DATA, flags, id, len, __FILE__, __LINE__)
 /* DATA frames of one stream up to `len` octets in all; the last with `flags`. */
@@ -159,6 +162,8 @@ bool peer_next_frame(struct fake_peer *peer, struct heard_frame *heard);
 void peer_expect_frame(struct fake_peer *peer, uint8_t type, uint8_t flags, uint32_t id, size_t len,
                        const char *file, int line);
 void peer_expect_headers(struct fake_peer *peer, uint32_t id, uint8_t flags, const char *text,
+                         const char *file, int line);
+void peer_expect_promise(struct fake_peer *peer, uint32_t id, uint32_t promised, const char *text,
                          const char *file, int line);
 void peer_expect_body(struct fake_peer *peer, uint32_t id, uint8_t flags, size_t len,
                       const char *file, int line);

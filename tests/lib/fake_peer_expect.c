@@ -115,14 +115,15 @@ static void hear_block(struct fake_peer *peer, const struct wire *block, const c
     }
 }
 
-/* Takes the CONTINUATION frames of a block that HEADERS began. */
+/* Takes the CONTINUATION frames of a block that HEADERS or PUSH_PROMISE began. */
 static void hear_headers(struct fake_peer *peer, struct heard_frame heard, const char *file,
                          int line)
 {
     struct wire block = { 0 };
     uint32_t id = heard.frame.stream_id;
+    uint32_t skipped = heard.frame.type == T_PUSH_PROMISE ? 4 : 0; /* the promised stream */
 
-    wire_octets(&block, heard.payload, heard.frame.len);
+    wire_octets(&block, heard.payload + skipped, heard.frame.len - skipped);
     while ((heard.frame.flags & F_END_HEADERS) == 0) {
         heard = need_frame(peer, T_CONTINUATION, file, line);
         equal(heard.frame.stream_id, id, file, line);
@@ -140,6 +141,22 @@ void peer_expect_headers(struct fake_peer *peer, uint32_t id, uint8_t flags, con
     equal(heard.frame.stream_id, id, file, line);
     equal(heard.frame.flags & F_END_STREAM, flags, file, line);
     equal(heard.frame.flags & 0xfau, 0, file, line);
+    hear_headers(peer, heard, file, line);
+    if (text != NULL) {
+        wire_octet(&peer->headers, 0);
+        _assert_string_equal((const char *)peer->headers.data, text, file, line);
+    }
+}
+
+void peer_expect_promise(struct fake_peer *peer, uint32_t id, uint32_t promised, const char *text,
+                         const char *file, int line)
+{
+    struct heard_frame heard = need_frame(peer, T_PUSH_PROMISE, file, line);
+
+    equal(heard.frame.stream_id, id, file, line);
+    equal(heard.frame.flags & 0xfbu, 0, file, line);
+    equal(heard.frame.len >= 4, true, file, line);
+    equal(load_u32(heard.payload), promised, file, line);
     hear_headers(peer, heard, file, line);
     if (text != NULL) {
         wire_octet(&peer->headers, 0);
@@ -204,7 +221,7 @@ void skip_output(struct fake_peer *peer)
     struct heard_frame heard;
 
     while (peer_next_frame(peer, &heard)) {
-        if (heard.frame.type == T_HEADERS) {
+        if (heard.frame.type == T_HEADERS || heard.frame.type == T_PUSH_PROMISE) {
             hear_headers(peer, heard, __FILE__, __LINE__);
         }
     }
@@ -262,7 +279,7 @@ void peer_expect_dead(struct fake_peer *peer, uint32_t code, const char *file, i
     char text[128];
 
     while (peer_next_frame(peer, &heard)) {
-        if (heard.frame.type == T_HEADERS) {
+        if (heard.frame.type == T_HEADERS || heard.frame.type == T_PUSH_PROMISE) {
             hear_headers(peer, heard, file, line);
         }
         goaway = heard.frame.type == T_GOAWAY;
@@ -288,7 +305,7 @@ void peer_expect_alive(struct fake_peer *peer, const char *file, int line)
     put_ping(&peer->in, 0, "alive???");
     peer_go(peer);
     while (peer_next_frame(peer, &heard)) {
-        if (heard.frame.type == T_HEADERS) {
+        if (heard.frame.type == T_HEADERS || heard.frame.type == T_PUSH_PROMISE) {
             hear_headers(peer, heard, file, line);
         }
         answered = heard.frame.type == T_PING && heard.frame.flags == F_ACK;

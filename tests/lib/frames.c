@@ -195,6 +195,57 @@ void put_push_promise(struct wire *wire, uint32_t id, unsigned flags, uint32_t p
     wire_octets(wire, block->data, block->len);
 }
 
+void put_promise(struct wire *wire, uint32_t id, uint32_t promised)
+{
+    put_promise_of(wire, id, promised, ":method", "GET", ":scheme", "https", ":path", "/",
+                   ":authority", "example.org", NULL);
+}
+
+void put_promise_of(struct wire *wire, uint32_t id, uint32_t promised, ...)
+{
+    struct wire block = { 0 };
+    const char *name;
+    va_list arguments;
+
+    va_start(arguments, promised);
+    while ((name = va_arg(arguments, const char *)) != NULL) {
+        field(&block, name, va_arg(arguments, const char *));
+    }
+    va_end(arguments);
+    put_push_promise(wire, id, F_END_HEADERS, promised, &block);
+    wire_free(&block);
+}
+
+static void put_u16(struct wire *wire, size_t value)
+{
+    wire_octet(wire, (uint8_t)(value >> 8));
+    wire_octet(wire, (uint8_t)value);
+}
+
+void put_altsvc(struct wire *wire, uint32_t id, const char *origin, const char *value)
+{
+    put_frame_header(wire, (uint32_t)(2 + strlen(origin) + strlen(value)), T_ALTSVC, 0, id);
+    put_u16(wire, strlen(origin));
+    wire_text(wire, origin);
+    wire_text(wire, value);
+}
+
+void put_origin(struct wire *wire, ...)
+{
+    struct wire payload = { 0 };
+    const char *origin;
+    va_list arguments;
+
+    va_start(arguments, wire);
+    while ((origin = va_arg(arguments, const char *)) != NULL) {
+        put_u16(&payload, strlen(origin));
+        wire_text(&payload, origin);
+    }
+    va_end(arguments);
+    put_frame(wire, T_ORIGIN, 0, 0, payload.data, payload.len);
+    wire_free(&payload);
+}
+
 void put_ping(struct wire *wire, unsigned flags, const char payload[8])
 {
     put_frame(wire, T_PING, flags, 0, payload, 8);

@@ -38,6 +38,8 @@ enum {
     T_WINDOW_UPDATE = 0x8,
     T_CONTINUATION = 0x9,
     T_PRIORITY_UPDATE = 0x10, /* RFC 9218 section 7.1 */
+    T_ALTSVC = 0xa,
+    T_ORIGIN = 0xc,
 
     F_END_STREAM = 0x1,
     F_ACK = 0x1,
@@ -76,6 +78,15 @@ void put_settings(struct wire *wire, ...);
 void put_settings_ack(struct wire *wire);
 void put_push_promise(struct wire *wire, uint32_t id, unsigned flags, uint32_t promised,
                       const struct wire *block);
+/* PUSH_PROMISE of GET / of https://example.org, END_HEADERS. */
+void put_promise(struct wire *wire, uint32_t id, uint32_t promised);
+/* The same with other fields: names and values, ended by NULL. */
+void put_promise_of(struct wire *wire, uint32_t id, uint32_t promised, ...)
+    __attribute__((sentinel));
+/* Origin length, origin, value. */
+void put_altsvc(struct wire *wire, uint32_t id, const char *origin, const char *value);
+/* Length and text of each origin, ended by NULL. */
+void put_origin(struct wire *wire, ...) __attribute__((sentinel));
 void put_ping(struct wire *wire, unsigned flags, const char payload[8]);
 void put_goaway(struct wire *wire, uint32_t last_id, uint32_t code, const char *debug);
 void put_window_update(struct wire *wire, uint32_t id, uint32_t increment);
