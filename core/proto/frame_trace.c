@@ -4,7 +4,7 @@
  *     HEADERS stream=1 len=30 flags=END_STREAM|END_HEADERS
  *     SETTINGS len=12 MAX_CONCURRENT_STREAMS=128 MAX_HEADER_LIST_SIZE=36864
  *     PUSH_PROMISE stream=1 len=34 flags=END_HEADERS promised=2
- *     ALTSVC len=31 origin="https://example.org" value="h2=\":81\""
+ *     ALTSVC len=31 origin="https://example.org" value="h2=":81""
  *     ORIGIN len=21 origin="https://example.org"
  */
 #include "core/proto/frame.h"
@@ -131,9 +131,6 @@ static void put_quoted(struct text *text, const uint8_t *octets, size_t len)
     for (size_t i = 0; i < len && i < 80; i++) {
         char octet[2] = { octets[i] >= 0x20 && octets[i] < 0x7f ? (char)octets[i] : '.', '\0' };
 
-        if (octet[0] == '"' || octet[0] == '\\') {
-            put(text, "\\");
-        }
         put(text, octet);
     }
     put(text, "\"");

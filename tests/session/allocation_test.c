@@ -57,16 +57,36 @@ static void answer(struct talk *talk, halo_stream *stream)
     (void)halo_stream_trailers(stream, &headers);
 }
 
+/* Promises the answer of a second request, behind its own. */
+static void push(struct talk *talk, halo_stream *parent)
+{
+    halo_header list = { .name = HALO_LIT("X-Mixed"), .value = HALO_LIT("value of some length") };
+    struct halo_request request = { .path = HALO_LIT("/pushed"),
+                                    .headers = { .fields = &list, .count = 1 } };
+    halo_stream *pushed;
+
+    if (halo_stream_push(parent, &request, NULL, &pushed) == 0) {
+        talk->opened++;
+        answer(talk, pushed);
+    }
+}
+
 static void on_event(struct talk *talk, const struct halo_event *event)
 {
     switch (event->type) {
     case HALO_EVENT_REQUEST:
         talk->opened++;
+        if (event->stream_id == 5) {
+            push(talk, event->stream);
+        }
         if (event->stream_id == 3) {
             halo_stream_pause(event->stream);
         } else {
             answer(talk, event->stream);
         }
+        break;
+    case HALO_EVENT_PUSH:
+        talk->opened++;
         break;
     case HALO_EVENT_DATA:
         if (event->u.data.len > 0 && talk->kept_count < HALO_ARRAY_LEN(talk->kept) &&
@@ -171,8 +191,17 @@ static void talk_as_client(struct talk *talk, struct wire *in)
         (void)halo_stream_trailers(streams[i], &request.headers);
     }
     turn(talk, in, 1000);
+    put_origin(in, "https://a", "https://b", "https://c", "https://d", "https://e", NULL);
+    put_altsvc(in, 1, "", "clear");
+    for (uint32_t id = 2; id <= 6; id += 2) {
+        put_promise_of(in, 1, id, ":method", "GET", ":scheme", "https", ":path", "/", ":authority",
+                       "a", NULL);
+    }
+    put_fields(in, 4, 0, ":status", "200", NULL);
+    put_data(in, 4, F_END_STREAM, 50);
+    turn(talk, in, 20);
     for (uint32_t id = 1; id <= 11; id += 2) {
-        put_fields(in, id, 0, ":status", "200", "x", "y", NULL);
+        put_fields(in, id, 0, ":status", id == 5 ? "421" : "200", "x", "y", NULL);
         put_data(in, id, F_END_STREAM, 50);
         turn(talk, in, 30);
     }
@@ -194,6 +223,11 @@ static bool run(int role, size_t fail_at, bool fail_after)
     talk.memory.fail_after = fail_after;
     halo_session_options_init(&options, role);
     options.allocator = talk.memory.allocator;
+    options.settings.enable_push = role == HALO_CLIENT;
+    options.encrypted = 1;
+    options.server_name = halo_str("a");
+    options.frame_types = (const uint8_t *)"\xee";
+    options.frame_type_count = 1;
     if (halo_session_new(&talk.session, &options, 1000) != 0) {
         assert_true(talk.memory.failed);
         assert_int_equal(talk.memory.live, 0);
