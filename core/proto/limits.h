@@ -82,9 +82,9 @@
 #define LIMIT_EXTENSION_PAYLOAD 16384
 /* Origins of a server (RFC 8336): one frame's worth of text, more of them than a certificate
  * names. */
-#define LIMIT_ORIGINS       128
-#define LIMIT_ORIGIN_OCTETS 16384
-#define LIMIT_PENDING_SETTINGS    10
+#define LIMIT_ORIGINS          128
+#define LIMIT_ORIGIN_OCTETS    16384
+#define LIMIT_PENDING_SETTINGS 10
 
 /* ---- rates: tokens in a burst, refill a second ----------------------------------------- */
 

@@ -173,7 +173,8 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->encrypted = options->encrypted != 0;
     session->push_origin = (uint8_t)options->push_origin;
     session->reserved_max = options->max_reserved_remote_streams;
-    session->push_wanted = options->role == HALO_CLIENT; /* RFC 9113 6.5.2: unless we say otherwise */
+    session->push_wanted =
+        options->role == HALO_CLIENT; /* RFC 9113 6.5.2: unless we say otherwise */
     halo_settings_default(&session->local);
     halo_settings_default(&session->remote);
     session->remote.max_concurrent_streams = options->peer_max_concurrent_streams;

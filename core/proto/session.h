@@ -80,9 +80,9 @@ struct reader {
 
 /* A header block that has not ended: HEADERS or CONTINUATION without END_HEADERS (RFC 9113 4.3). */
 struct open_block {
-    uint32_t stream_id; /* 0: none is open */
+    uint32_t stream_id;   /* 0: none is open */
     uint32_t promised_id; /* of PUSH_PROMISE; 0: HEADERS */
-    uint8_t flags;      /* END_STREAM of its HEADERS */
+    uint8_t flags;        /* END_STREAM of its HEADERS */
     uint32_t continuations;
     uint32_t empty_continuations;
     uint8_t *octets;

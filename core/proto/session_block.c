@@ -167,8 +167,7 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
     session->open_remote++;
     session->last_accepted_id = stream_id;
     session->idle_deadline_ns = UINT64_MAX;
-    stream->flags |= (message->head ? STREAM_HEAD : 0) |
-                     (message->connect ? STREAM_CONNECT : 0) |
+    stream->flags |= (message->head ? STREAM_HEAD : 0) | (message->connect ? STREAM_CONNECT : 0) |
                      (end ? STREAM_END_AFTER_HEADERS : 0);
     stream->content_left = message->connect ? -1 : message->content_length;
     if (HALO_UNLIKELY(message->priority || session->priorities != NULL)) {

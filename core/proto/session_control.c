@@ -454,8 +454,8 @@ const struct fault *session_goaway_frame(struct halo_session *session, const str
     event->u.goaway.debug_len = frame->len - 8;
     for (link = session->streams.next; link != &session->streams; link = next) {
         struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, all);
-        bool refused = stream->id == 0 ||
-                       (session_is_local_id(session, stream->id) && stream->id > last_id);
+        bool refused =
+            stream->id == 0 || (session_is_local_id(session, stream->id) && stream->id > last_id);
 
         next = link->next;
         if (refused && (stream->flags & STREAM_CLOSED) == 0) {

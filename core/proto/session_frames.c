@@ -196,7 +196,8 @@ static const struct fault *on_window_update(struct halo_session *session, const 
         return NULL; /* RFC 9113 5.1: may come for a while after the stream has closed */
     }
     if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0 && session->role == HALO_CLIENT)) {
-        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "WINDOW_UPDATE on a promised stream"); /* 5.1 */
+        return CONNECTION_FAULT(HALO_PROTOCOL_ERROR,
+                                "WINDOW_UPDATE on a promised stream"); /* 5.1 */
     }
     if (stream_send_window(stream) + increment > LIMIT_WINDOW_MAX) {
         /* The RST_STREAM that the RFC asks for (6.9.1) goes first. */

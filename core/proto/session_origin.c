@@ -168,8 +168,7 @@ const struct fault *session_origin_frame(struct halo_session *session, const str
     if (count > 0) {
         told = memory_alloc(session->env->memory, count * sizeof(*told));
         session->spent_block = (uint8_t *)told; /* freed when the event is settled */
-        if (told == NULL ||
-            add_entries(session, payload, frame->len, told, &count) != 0) {
+        if (told == NULL || add_entries(session, payload, frame->len, told, &count) != 0) {
             return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
         }
     }
@@ -213,8 +212,7 @@ bool session_will_ask(const struct halo_session *session, const halo_header *fie
         halo_bytes_equal(value, https) != 0) {
         return false;
     }
-    return origin_of_list(fields, count, &origin) &&
-           !origin_equal(&origin, own);
+    return origin_of_list(fields, count, &origin) && !origin_equal(&origin, own);
 }
 
 /* Node: a response with status 421 takes the request's origin out of the set (RFC 8336 2.3). What

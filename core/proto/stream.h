@@ -66,8 +66,7 @@ enum stream_flag {
     STREAM_WAITING = 1u << 18,        /* client: no number yet */
     STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
     STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
-    STREAM_WAITING = 1u << 18, /* client: no number yet */
-    STREAM_PUSHED = 1u << 19,  /* promised by the server (RFC 9113 8.4); never STREAM_LOCAL */
+    STREAM_PUSHED = 1u << 19,   /* promised by the server (RFC 9113 8.4); never STREAM_LOCAL */
     STREAM_RESERVED = 1u << 20, /* ... and its response has not begun */
 };
 
@@ -123,9 +122,9 @@ struct halo_stream {
     uint64_t small_ns;    /* when DATA went out that was too small to be worth a frame; 0: never */
     struct waits waits;
 
-    struct halo_source source;  /* read == NULL: none */
-    struct kept_list *headers;  /* copy of the opening list (or the response's) */
-    struct kept_list *request;  /* client: of a request that waits; as promised; see keep_requests */
+    struct halo_source source; /* read == NULL: none */
+    struct kept_list *headers; /* copy of the opening list (or the response's) */
+    struct kept_list *request; /* client: of a request that waits; as promised; see keep_requests */
     struct kept_list *trailers; /* trailers that wait for the end of the body */
     struct held_data *held;     /* gathered while paused */
     struct body_watch *body_watch;

@@ -272,8 +272,8 @@ static uint32_t request_of(struct fake_peer *peer, const char *authority)
     struct halo_request request = { .authority = halo_str(authority) };
     halo_stream *stream;
 
-    assert_int_equal(
-        halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream), 0);
+    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+                     0);
     return halo_stream_id(stream);
 }
 

@@ -175,14 +175,14 @@ static void promises_that_end_the_connection(struct fake_peer *peer)
         uint32_t promised;
         bool fine;
     } cases[] = {
-        { 1, 6, true },          { 1, 0x80000006, true }, { 1, 0x7ffffffe, true },
-        { 1, 4, false },         { 1, 2, false },         { 1, 0, false },
-        { 1, 7, false },         { 1, 1, false },         { 2, 6, false }, /* a pushed one */
-        { 3, 6, false }, /* has ended */
-        { 5, 6, true },  /* reset by us: refused */
-        { 7, 6, false }, /* reset by the server */
-        { 9, 6, false }, /* idle */
-        { 6, 8, false }, /* idle, the server's */
+        { 1, 6, true },  { 1, 0x80000006, true }, { 1, 0x7ffffffe, true },
+        { 1, 4, false }, { 1, 2, false },         { 1, 0, false },
+        { 1, 7, false }, { 1, 1, false },         { 2, 6, false }, /* a pushed one */
+        { 3, 6, false },                                           /* has ended */
+        { 5, 6, true },                                            /* reset by us: refused */
+        { 7, 6, false },                                           /* reset by the server */
+        { 9, 6, false },                                           /* idle */
+        { 6, 8, false },                                           /* idle, the server's */
     };
 
     for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
@@ -307,10 +307,10 @@ static void test_trap_T32_no_https_over_cleartext(struct fake_peer *peer)
     peer_go(peer);
     expect_rst(peer, 2, HALO_PROTOCOL_ERROR);
     expect_log(peer, "");
-    assert_int_equal(
-        halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream), 0);
-    put_promise_of(&peer->in, 3, 4, ":method", "GET", ":scheme", "http", ":path", "/",
-                   ":authority", "A", NULL);
+    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+                     0);
+    put_promise_of(&peer->in, 3, 4, ":method", "GET", ":scheme", "http", ":path", "/", ":authority",
+                   "A", NULL);
     peer_go(peer);
     expect_log(peer, "ON 3 PUSH 4 :method=GET :scheme=http :path=/ :authority=A\n");
 }
@@ -327,8 +327,7 @@ static void the_application_decides(struct fake_peer *peer)
     put_promise_of(&peer->in, 1, 2, ":method", "GET", ":scheme", "https", ":path", "/",
                    ":authority", "other.example", NULL);
     peer_go(peer);
-    expect_log(peer,
-               "ON 1 PUSH 2 :method=GET :scheme=https :path=/ :authority=other.example\n");
+    expect_log(peer, "ON 1 PUSH 2 :method=GET :scheme=https :path=/ :authority=other.example\n");
     assert_int_equal(halo_stream_reset(peer_stream(peer, 2), HALO_CANCEL), 0);
     put_fields(&peer->in, 2, 0, ":status", "200", NULL);
     put_data(&peer->in, 2, F_END_STREAM, 1000);
@@ -559,8 +558,7 @@ static void our_goaway(struct fake_peer *peer)
     expect_nothing(peer);
     put_ok(&peer->in, 1, F_END_STREAM);
     peer_go(peer);
-    expect_log(peer, "ON 1 PUSH 2 " PROMISED
-                     "RESPONSE 2 status=200 END :status=200\nCLOSED 2\n"
+    expect_log(peer, "ON 1 PUSH 2 " PROMISED "RESPONSE 2 status=200 END :status=200\nCLOSED 2\n"
                      "RESPONSE 1 status=200 END :status=200\nCLOSED 1\nSESSION_CLOSED\n");
 }
 

@@ -49,6 +49,7 @@ static void bring_into(struct fake_peer *peer, enum state state)
 enum {
     FINE = -1,         /* nothing comes of it */
     STREAM_CODE = 100, /* added to a code: RST_STREAM */
+    KINDS = 9,
 };
 
 /* Each frame in each state of a server's stream. Codes are those of GOAWAY. */
@@ -98,8 +99,14 @@ static void put_kind(struct fake_peer *peer, size_t kind)
     case 5:
         put_window_update(&peer->in, 1, 10);
         break;
-    default:
+    case 6:
         put_frame(&peer->in, 0xee, 0xff, 1, "whatever", 8);
+        break;
+    case 7:
+        put_altsvc(&peer->in, 1, "", "clear");
+        break;
+    default:
+        put_frame(&peer->in, T_ORIGIN, 0, 1, "\0\1x", 3); /* on a stream it means nothing */
         break;
     }
     wire_free(&block);
@@ -108,8 +115,8 @@ static void put_kind(struct fake_peer *peer, size_t kind)
 static void each_frame_in_each_state(struct fake_peer *peer)
 {
     for (int state = 0; state < STATE_COUNT; state++) {
-        for (size_t kind = 0; kind < 7; kind++) {
-            int outcome = outcomes[state][kind];
+        for (size_t kind = 0; kind < KINDS; kind++) {
+            int outcome = kind < 7 ? outcomes[state][kind] : FINE; /* ALTSVC, ORIGIN */
 
             bring_into(peer, (enum state)state);
             put_kind(peer, kind);
@@ -120,6 +127,90 @@ static void each_frame_in_each_state(struct fake_peer *peer)
             } else if (outcome >= 0) {
                 expect_dead(peer, (uint32_t)outcome);
             } else {
+                expect_nothing(peer);
+                expect_alive(peer);
+            }
+            peer_restart(peer);
+        }
+    }
+}
+
+/* ---- the same for a client ------------------------------------------------------------------------------ */
+
+static void with_push(struct halo_session_options *options)
+{
+    options->settings.enable_push = 1;
+    options->push_origin = HALO_PUSH_ANY_ORIGIN;
+    options->encrypted = 1;
+}
+
+static void bring_client_into(struct fake_peer *peer, enum state state)
+{
+    halo_stream *stream = NULL;
+
+    peer_open(peer);
+    if (state != IDLE) {
+        bool end = state == HALF_CLOSED_LOCAL || state == CLOSED_BY_END;
+
+        stream = peer_request(peer, "POST", end ? HALO_END_STREAM : 0);
+    }
+    peer_go(peer);
+    if (state == HALF_CLOSED_REMOTE || state == CLOSED_BY_END) {
+        put_ok(&peer->in, 1, F_END_STREAM);
+    } else if (state == CLOSED_BY_OUR_RESET) {
+        halo_stream_reset(stream, HALO_CANCEL);
+    } else if (state == CLOSED_BY_THEIR_RESET) {
+        put_rst_stream(&peer->in, 1, HALO_CANCEL);
+    }
+    peer_go(peer);
+    skip_log(peer);
+    skip_output(peer);
+}
+
+/* DATA, HEADERS (a response), PRIORITY, RST_STREAM, PUSH_PROMISE, WINDOW_UPDATE, unknown. */
+static const int client_outcomes[SKIPPED][7] = {
+    /* clang-format off */
+    [IDLE] =
+        {HALO_PROTOCOL_ERROR, HALO_PROTOCOL_ERROR, FINE, HALO_PROTOCOL_ERROR, HALO_PROTOCOL_ERROR, HALO_PROTOCOL_ERROR, FINE},
+    [OPEN] =
+        {STREAM_CODE + HALO_PROTOCOL_ERROR, FINE,  FINE, FINE,                FINE,                FINE,                FINE},
+    [HALF_CLOSED_REMOTE] =
+        {HALO_STREAM_CLOSED,  HALO_STREAM_CLOSED,  FINE, FINE,                HALO_PROTOCOL_ERROR, FINE,                FINE},
+    [HALF_CLOSED_LOCAL] =
+        {STREAM_CODE + HALO_PROTOCOL_ERROR, FINE,  FINE, FINE,                FINE,                FINE,                FINE},
+    [CLOSED_BY_END] =
+        {HALO_STREAM_CLOSED,  HALO_STREAM_CLOSED,  FINE, FINE,                HALO_PROTOCOL_ERROR, FINE,                FINE},
+    [CLOSED_BY_THEIR_RESET] =
+        {HALO_STREAM_CLOSED,  HALO_STREAM_CLOSED,  FINE, FINE,                HALO_PROTOCOL_ERROR, FINE,                FINE},
+    [CLOSED_BY_OUR_RESET] = /* PUSH_PROMISE: the promised stream is refused */
+        {FINE,                FINE,                FINE, FINE,                FINE,                FINE,                FINE},
+    /* clang-format on */
+};
+
+static void each_frame_in_each_state_of_a_client(struct fake_peer *peer)
+{
+    for (int state = 0; state < SKIPPED; state++) {
+        for (size_t kind = 0; kind < KINDS; kind++) {
+            int outcome = kind < 7 ? client_outcomes[state][kind] : FINE;
+
+            bring_client_into(peer, (enum state)state);
+            if (kind == 1) {
+                put_ok(&peer->in, 1, F_END_STREAM);
+            } else if (kind == 4) {
+                put_promise(&peer->in, 1, 2);
+            } else {
+                put_kind(peer, kind);
+            }
+            peer_go(peer);
+            if (outcome >= STREAM_CODE) {
+                expect_rst(peer, 1, (uint32_t)(outcome - STREAM_CODE));
+                expect_alive(peer);
+            } else if (outcome >= 0) {
+                expect_dead(peer, (uint32_t)outcome);
+            } else {
+                if (kind == 4 && state == CLOSED_BY_OUR_RESET) {
+                    expect_rst(peer, 2, HALO_REFUSED_STREAM);
+                }
                 expect_nothing(peer);
                 expect_alive(peer);
             }
@@ -284,6 +375,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER(each_frame_in_each_state),
+        CLIENT_WITH(each_frame_in_each_state_of_a_client, with_push),
         SERVER(numbers_of_new_streams),
         SERVER(closed_is_not_skipped),
         SERVER_WITH(concurrency_limit, three_streams),

@@ -134,7 +134,8 @@ static void frames_as_text(void **state)
           "ALTSVC len=16 origin=\"http:\" value=\"h2=\":81\"\"" },
         { { 7, 3, FRAME_ALTSVC, 0 }, "\0\0clear", 7, "ALTSVC stream=3 len=7 value=\"clear\"" },
         { { 7, 3, FRAME_ALTSVC, 0 },
-          "\xff\xff" "clear",
+          "\xff\xff"
+          "clear",
           7,
           "ALTSVC stream=3 len=7 origin=\"clear\" value=\"\"" },
         { { 7, 3, FRAME_ALTSVC, 0 }, "\0", 1, "ALTSVC stream=3 len=7" },
