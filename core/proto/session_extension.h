@@ -49,7 +49,7 @@ const struct fault *session_promise_block(struct halo_session *session, uint32_t
 const struct fault *push_headers_received(struct halo_stream *stream);
 /* The client has reset a stream that we promised; NULL: one that is gone. */
 const struct fault *push_refused(struct halo_session *session, const struct halo_stream *stream);
-/* May a response be sent on this stream, which is closed or reserved? */
+/* May a response be sent on this stream, which is closed, reserved, or a request of ours? */
 int push_check_open(const struct halo_stream *stream);
 /* The response of a reserved stream has begun: it counts as open from now on. */
 void push_open(struct halo_stream *stream);

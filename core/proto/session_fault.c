@@ -179,10 +179,10 @@ void stream_free(struct halo_stream *stream)
     struct halo_session *session = stream->session;
 
     HALO_ASSERT((stream->flags & STREAM_CLOSED) != 0);
-    if (HALO_UNLIKELY((stream->flags & STREAM_PUSHED) != 0)) {
-        push_uncount(stream);
-    } else if ((stream->flags & STREAM_LOCAL) == 0) {
+    if (HALO_LIKELY((stream->flags & (STREAM_PUSHED | STREAM_LOCAL)) == 0)) {
         session->open_remote--;
+    } else if ((stream->flags & STREAM_PUSHED) != 0) {
+        push_uncount(stream);
     } else if (stream->id != 0) {
         session->open_local--;
     }

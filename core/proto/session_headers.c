@@ -238,11 +238,8 @@ static halo_header status_field(int status, char digits[3])
 
 static int check_respond(const struct halo_stream *stream, int status)
 {
-    if (HALO_UNLIKELY((stream->flags & (STREAM_CLOSED | STREAM_RESERVED)) != 0)) {
+    if (HALO_UNLIKELY((stream->flags & (STREAM_CLOSED | STREAM_RESERVED | STREAM_LOCAL)) != 0)) {
         HALO_TRY(push_check_open(stream));
-    }
-    if (stream->session->role == HALO_CLIENT) {
-        return HALO_E_WRONG_STATE;
     }
     if (stream->send_half != HALF_HEADERS) {
         return HALO_E_HEADERS_SENT;
