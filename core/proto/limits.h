@@ -93,6 +93,8 @@
 #define LIMIT_RESETS_PER_SECOND 10
 #define LIMIT_FAULTS                                                                               \
     64 /* stream errors that the peer provokes; no refill but by completed streams */
+/* ... over the session's life, whatever was completed meanwhile (Node: 1000). */
+#define LIMIT_INVALID_FRAMES      1000
 #define LIMIT_PINGS               200
 #define LIMIT_PINGS_PER_SECOND    10
 #define LIMIT_SETTINGS            20
@@ -116,6 +118,21 @@
 /* Empty DATA frames without END_STREAM over the connection's life, given back by completed
  * streams. */
 #define LIMIT_EMPTY_FRAMES 100
+
+/* ---- what Node documents, where it differs from halo or may come to ----------------------- */
+
+#define NODE_HEADER_LIST_SIZE  65535
+#define NODE_HEADER_LIST_PAIRS 128
+#define NODE_SETTINGS          32
+#define NODE_OUTSTANDING_PINGS 10
+#define NODE_SEND_BLOCK        65536
+#define NODE_INVALID_FRAMES    1000
+#define NODE_REJECTED_STREAMS  100
+#define NODE_RESET_BURST       1000
+#define NODE_RESET_RATE        33
+#define NODE_PEER_STREAMS      100
+#define NODE_SESSION_MEMORY    10000000
+#define NODE_RESERVED_STREAMS  200
 
 /* ---- flow control ---------------------------------------------------------------------- */
 

@@ -442,3 +442,68 @@ int message_check_sent(halo_header *checked, const halo_header *fields, size_t c
     }
     return 0;
 }
+
+/* The number of a name in any case. */
+static uint16_t token_of(halo_bytes name)
+{
+    char lower[40]; /* longer than every name that halo knows */
+
+    if (name.len > sizeof(lower)) {
+        return HALO_NAME_UNKNOWN;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        char octet = name.data[i];
+
+        lower[i] = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
+    }
+    return halo_name_token((halo_bytes){ lower, name.len });
+}
+
+static bool repeats_single(const halo_header *fields, size_t count)
+{
+    bool seen[HALO_NAME_COUNT] = { false };
+
+    for (size_t i = 0; i < count; i++) {
+        uint16_t token = token_of(fields[i].name);
+
+        if (seen[token] && halo_header_is_single(token)) {
+            return true;
+        }
+        seen[token] = true;
+    }
+    return false;
+}
+
+bool message_repeats_single(const halo_header *fields, size_t count, bool tokens)
+{
+    uint64_t seen = 0;
+    uint64_t again = 0;
+
+    if (HALO_UNLIKELY(!tokens)) {
+        return repeats_single(fields, count);
+    }
+    /* One bit for several names: a list without a repeated bit has no repeated name. */
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bit = 1ull << (fields[i].token & 63u);
+
+        again |= seen & bit;
+        seen |= bit;
+    }
+    return HALO_UNLIKELY(again != 0) && repeats_single(fields, count);
+}
+
+bool message_repeats_before(const halo_header *before, size_t before_count,
+                            const halo_header *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!halo_header_is_single(fields[i].token)) {
+            continue;
+        }
+        for (size_t j = 0; j < before_count; j++) {
+            if (halo_bytes_equal(fields[i].name, before[j].name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

@@ -39,4 +39,11 @@ const struct fault *message_check_trailers(const halo_header *fields, size_t cou
 int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
                        bool *mixed_case);
 
+/* Does a list to be sent have two fields of a name that allows one value? `tokens`: the fields carry
+ * theirs, as message_check_sent() leaves them in `checked` for names in lower case. */
+bool message_repeats_single(const halo_header *fields, size_t count, bool tokens);
+/* Does one of `fields`, which carry tokens, repeat such a name of those before? */
+bool message_repeats_before(const halo_header *before, size_t before_count,
+                            const halo_header *fields, size_t count);
+
 #endif

@@ -91,6 +91,8 @@ static void limits_default(struct halo_limits *limits, int role)
         .extension_payload = LIMIT_EXTENSION_PAYLOAD,
         .origins = LIMIT_ORIGINS,
         .origin_octets = LIMIT_ORIGIN_OCTETS,
+        .invalid_frames = LIMIT_INVALID_FRAMES,
+        .refused_streams = LIMIT_REFUSED_STREAMS,
     };
 }
 
@@ -111,6 +113,8 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
         .stream_low_water = LIMIT_STREAM_LOW_WATER,
         .max_reserved_remote_streams = LIMIT_RESERVED_STREAMS,
         .server_port = 443,
+        .strict_field_whitespace = 1,
+        .strict_single_value_fields = 1,
         .preface_timeout_ms = LIMIT_PREFACE_MS,
         .settings_ack_timeout_ms = LIMIT_SETTINGS_ACK_MS,
         .header_block_timeout_ms = LIMIT_HEADER_BLOCK_MS,
@@ -138,19 +142,6 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
     memcpy(options, &all, min_size(struct_size, sizeof(all)));
 }
 
-static int check_options(const struct halo_session_options *options)
-{
-    if (options->role > HALO_CLIENT || options->connection_window_size < LIMIT_WINDOW_DEFAULT ||
-        options->connection_window_size > LIMIT_WINDOW_MAX ||
-        options->stream_receive_window_max > LIMIT_WINDOW_MAX ||
-        options->connection_receive_window_max > LIMIT_WINDOW_MAX ||
-        options->window_update_percent > 100) {
-        return HALO_E_INVALID_ARGUMENT;
-    }
-    HALO_TRY(session_check_extension(options));
-    return session_check_settings((int)options->role, &options->settings);
-}
-
 /* ---- making and freeing ---------------------------------------------------------------- */
 
 static uint64_t deadline(uint64_t now_ns, uint32_t timeout_ms)
@@ -167,7 +158,10 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->manual_credit = options->manual_credit != 0;
     session->priority_events = options->priority_events != 0;
     session->on_frame = options->on_frame;
-    session->limits = options->limits;
+    session_apply_options(session, options);
+    session->start_ns = now_ns;
+    session->activity_ns = now_ns;
+    session->ping_rtt_ns = -1;
     session->stream_low_water = options->stream_low_water;
     session->initial = options->settings;
     session->encrypted = options->encrypted != 0;
@@ -202,6 +196,7 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->timeouts.drain_ms = options->drain_timeout_ms;
     list_init(&session->streams);
     list_init(&session->notify);
+    list_init(&session->own_note);
     list_init(&session->blocked);
     list_init(&session->waiting);
     list_init(&session->bodies);
@@ -232,7 +227,7 @@ int session_new_in(struct halo_session **session, struct proto_env *env,
     struct halo_session *made;
     int status;
 
-    HALO_TRY(check_options(options));
+    HALO_TRY(session_check_options(options));
     HALO_TRY(env_fit_list(env, &options->limits));
     made = memory_zalloc(env->memory, sizeof(*made));
     if (made == NULL) {
@@ -343,6 +338,8 @@ void halo_session_free(halo_session *session)
     stream_store_fini(&session->store, memory);
     memory_free(memory, session->resets_sent.ids);
     memory_free(memory, session->priorities);
+    memory_free(memory, session->timers.heap);
+    memory_free(memory, session->resets);
     memory_free(memory, hpack_table_memory(&session->decoder.table));
     memory_free(memory, hpack_table_memory(&session->encoder.table));
     memory_free(memory, session);
@@ -387,6 +384,16 @@ int halo_session_is_closed(const halo_session *session)
     return session->state != SESSION_OPEN;
 }
 
+int halo_session_is_destroyed(const halo_session *session)
+{
+    return session->state >= SESSION_ENDING;
+}
+
+int halo_session_settings_pending(const halo_session *session)
+{
+    return session->pending_count > 0;
+}
+
 void halo_session_get_info(const halo_session *session, struct halo_session_info *info)
 {
     *info = (struct halo_session_info){
@@ -397,10 +404,11 @@ void halo_session_get_info(const halo_session *session, struct halo_session_info
         .open_streams = session->open_remote + session->open_local,
         .waiting_requests = session->waiting_count,
         .output_octets = session->output.len,
+        .output_pieces = session->output.count,
         .encoder_table_octets = session->encoder.table.size,
         .decoder_table_octets = session->decoder.table.size,
-        .frames_received = session->frames_received,
-        .frames_sent = session->frames_sent,
+        .frames_received = session_frames_received(session),
+        .frames_sent = session_frames_sent(session),
         .streams_opened = session->streams_opened,
         .octets_copied_in = session->copied_in,
         .octets_copied_out = session->copied_out,

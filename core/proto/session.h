@@ -17,6 +17,10 @@
  *   session_priority.c priorities: fields, frames
  *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
  *   session_push.c, session_extension.c, session_origin.c: see session_extension.h
+ *   session_options.c  Node's defaults, minima, switches
+ *   session_timers.c   silence of the session and of streams that is to be told
+ *   session_stats.c    what the session and its streams did
+ *   session_sent.c     blocks that were sent, for who wants them kept
  *
  * One rule keeps it simple: nothing in here calls user code except done callbacks of borrowed
  * memory and sources, both from the output side, and the frame trace.
@@ -123,6 +127,7 @@ struct pending_settings {
     struct halo_settings settings;
     uint64_t deadline_ns;
     uint64_t sent_ns;
+    bool asked; /* by the application, who is told when the ACK does not come */
     struct pending_settings *next;
 };
 
@@ -149,6 +154,29 @@ struct session_memory {
     bool pressed;      /* so much is held that windows act as at their start */
 };
 
+/* Streams with a timeout, a heap by the earliest moment they can be due (session_timers.c). */
+struct stream_timer {
+    uint64_t due_ns;
+    struct halo_stream *stream;
+};
+
+struct stream_timers {
+    struct stream_timer *heap;
+    uint32_t count;
+    uint32_t cap;
+};
+
+/* RST_STREAM by code. */
+struct reset_counts {
+    uint64_t received[HALO_CODE_COUNTS];
+    uint64_t sent[HALO_CODE_COUNTS];
+};
+
+/* What is to be told about the session itself. */
+enum own_note {
+    OWN_NOTE_TIMEOUT = 1u << 0,
+};
+
 struct halo_session {
     struct proto_env *env;
     struct reader reader;
@@ -173,6 +201,15 @@ struct halo_session {
     bool keep_requests;   /* client: what was requested is needed later, for pushes or for 421 */
     bool encrypted;       /* the octets travel over TLS: what the application says */
     uint8_t push_origin;  /* enum halo_push_origin */
+    /* Options that hardly anybody sets. */
+    uint8_t padding; /* enum halo_padding */
+    bool loose_whitespace;
+    bool loose_single_value;
+    bool keep_sent;
+    bool long_way; /* response blocks need more than the fast path does: padding, keep_sent */
+    uint8_t own_notes; /* enum own_note */
+    uint8_t custom_count;
+    uint16_t custom_ids[HALO_CUSTOM_SETTINGS_MAX];
 
     uint64_t now_ns;
     void *user_data;
@@ -180,6 +217,7 @@ struct halo_session {
     /* Streams. */
     struct list_link streams; /* all of them */
     struct list_link notify;  /* with something to tell */
+    struct list_link own_note; /* in notify: own_notes are to be told */
     /* By urgency, something to send and window for it: one after the other, and in turns. */
     struct list_link ready[8];
     struct list_link turns[8];
@@ -257,12 +295,25 @@ struct halo_session {
     } timeouts;
     uint32_t stream_low_water;
 
+    /* Silence that is to be told. */
+    uint64_t activity_ns; /* octets came or went */
+    uint64_t told_ns;     /* the activity whose silence was told */
+    uint64_t timeout_ns;  /* 0: none */
+    struct stream_timers timers;
+
     struct halo_error error; /* why the session ended; status 0: in order */
 
-    uint64_t frames_received;
-    uint64_t frames_sent;
+    uint64_t frames_received_by_type[HALO_FRAME_COUNTS];
+    uint64_t frames_sent_by_type[HALO_FRAME_COUNTS];
     uint64_t streams_opened;
-    uint64_t copied_in; /* body octets that halo copied, see docs/ARCHITECTURE.md */
+    uint64_t streams_ended;
+    uint64_t stream_time_ns; /* of those, added up */
+    uint64_t start_ns;
+    uint64_t end_ns;
+    int64_t ping_rtt_ns; /* -1: none */
+    uint32_t invalid_frames;
+    struct reset_counts *resets; /* NULL: none yet */
+    uint64_t copied_in;          /* body octets that halo copied, see docs/ARCHITECTURE.md */
     uint64_t copied_out;
 
     /* Called when the session has something to send or to tell that its driver does not know of:
@@ -290,6 +341,52 @@ static inline void session_wake(struct halo_session *session)
     }
 }
 
+/* Something is to be told about the session itself. */
+static inline void session_note(struct halo_session *session, uint8_t note)
+{
+    session->own_notes |= note;
+    if (!list_linked(&session->own_note)) {
+        list_push_back(&session->notify, &session->own_note);
+        session_wake(session);
+    }
+}
+
+/* Memory that the event at hand points to: freed by the next poll. */
+static inline void session_spend(struct halo_session *session, void *memory)
+{
+    memory_free(session->env->memory, session->spent_payload);
+    session->spent_payload = memory;
+}
+
+/* ---- session_options.c, session_timers.c, session_stats.c, session_sent.c -------------- */
+
+int session_check_options(const struct halo_session_options *options);
+void session_apply_options(struct halo_session *session,
+                           const struct halo_session_options *options);
+
+/* When the next silence may have to be told; UINT64_MAX: none. */
+uint64_t session_silence_deadline(const struct halo_session *session);
+void session_tell_silence(struct halo_session *session);
+void stream_timer_remove(struct halo_stream *stream);
+
+uint64_t session_frames_received(const struct halo_session *session);
+uint64_t session_frames_sent(const struct halo_session *session);
+void session_count_reset(struct halo_session *session, bool sent, uint32_t code);
+
+static inline uint32_t frame_count_slot(uint8_t type)
+{
+    return min_u32(type, HALO_FRAME_COUNTS - 1);
+}
+
+enum sent_block {
+    SENT_HEADERS,
+    SENT_INFORMATION,
+    SENT_TRAILERS,
+};
+/* Takes the list, NULL too. */
+void stream_keep_sent(struct halo_stream *stream, enum sent_block kind, struct kept_list *list);
+void stream_drop_sent(struct halo_stream *stream);
+
 /* ---- session_fault.c ------------------------------------------------------------------- */
 
 /* The sink: RST_STREAM and the stream's end, or GOAWAY and the session's. `stream_id` is that of
@@ -312,6 +409,8 @@ void stream_reset(struct halo_stream *stream, uint32_t code, int status, uint8_t
                   const char *reason);
 /* Both halves are done: closes cleanly. */
 void stream_close_if_done(struct halo_stream *stream);
+/* A block that had waited for its turn cannot be sent: tells it and closes the stream. */
+void stream_frame_error(struct halo_stream *stream, int status);
 /* Frees a closed stream whose close was told. */
 void stream_free(struct halo_stream *stream);
 void stream_note(struct halo_stream *stream, uint8_t note);
@@ -524,6 +623,8 @@ int session_check_settings(int role, const struct halo_settings *settings);
 int session_write_settings(struct halo_session *session, const struct halo_settings *settings);
 void session_write_goaway(struct halo_session *session, uint32_t last_stream_id, uint32_t code,
                           const void *debug_data, size_t debug_len);
+/* The session is ending: tells the next PING or SETTINGS of ours that will not be answered. */
+bool session_tell_cancelled(struct halo_session *session, struct halo_event *event);
 /* Streams came or went: starts or stops the idle deadline. */
 void session_idle_update(struct halo_session *session);
 
@@ -553,7 +654,7 @@ static inline void session_count_reply(struct halo_session *session)
 
 static inline void frame_commit(struct halo_session *session, uint8_t *start, const uint8_t *end)
 {
-    session->frames_sent++;
+    session->frames_sent_by_type[frame_count_slot(start[3])]++;
     output_commit(&session->output, start, end);
     if (HALO_UNLIKELY(session->on_frame != NULL)) {
         session_trace_sent(session, start, (size_t)(end - start));

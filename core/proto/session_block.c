@@ -43,6 +43,14 @@ static const struct fault *grow_table(struct halo_session *session, struct hpack
     return NULL;
 }
 
+/* Option strict_field_whitespace is off: white space at the ends of a value says nothing. */
+static void allow_whitespace(struct hpack_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        list->fields[i].flags &= (uint16_t)~HPACK_FIELD_VALUE_SPACE;
+    }
+}
+
 const struct fault *session_decode(struct halo_session *session, const uint8_t *block, size_t len)
 {
     struct hpack_decoder *decoder = &session->decoder;
@@ -59,6 +67,9 @@ const struct fault *session_decode(struct halo_session *session, const uint8_t *
         len -= consumed;
         switch (result) {
         case HPACK_OK:
+            if (HALO_UNLIKELY(session->loose_whitespace)) {
+                allow_whitespace(list);
+            }
             return NULL;
         case HPACK_ROOM:
             FAULT_TRY(grow_table(session, &decoder->table));
@@ -136,7 +147,7 @@ static const struct fault *check_dropped(const struct hpack_list *list)
 
 const struct fault *session_refuse(struct halo_session *session)
 {
-    if (++session->abuse.refused > LIMIT_REFUSED_STREAMS) {
+    if (++session->abuse.refused > session->limits.refused_streams) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams beyond the limit");
     }
     if (session_memory_short(session)) {
@@ -263,6 +274,8 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
     if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0)) {
         FAULT_TRY(push_headers_received(stream));
     }
+    stream->activity_ns = session->now_ns;
+    stream->first_header_ns = min_u64(stream->first_header_ns, session->now_ns);
     switch (stream->recv_half) {
     case HALF_DONE:
         return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS after END_STREAM");

@@ -453,6 +453,24 @@ int halo_stream_is_closed(const halo_stream *stream)
     return (stream->flags & STREAM_CLOSED) != 0;
 }
 
+int halo_stream_is_pending(const halo_stream *stream)
+{
+    return stream->id == 0;
+}
+
+int halo_stream_is_aborted(const halo_stream *stream)
+{
+    return (stream->flags & STREAM_ABORTED) != 0;
+}
+
+int64_t halo_stream_reset_code(const halo_stream *stream)
+{
+    if (stream->reset_code >= 0) {
+        return stream->reset_code;
+    }
+    return (stream->flags & STREAM_CLOSED) != 0 ? (int64_t)stream->error.code : -1;
+}
+
 void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *info)
 {
     *info = (struct halo_stream_info){
@@ -464,6 +482,8 @@ void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *in
         .reset_code = stream->reset_code,
         .octets_sent = stream->octets_sent,
         .octets_received = stream->octets_received,
+        .local_closed = stream->send_half == HALF_DONE,
+        .remote_closed = stream->recv_half == HALF_DONE,
         .urgency = stream->urgency,
         .incremental = (stream->flags & STREAM_INCREMENTAL) != 0,
         .weight = (uint16_t)((stream->weight_change ^ (HALO_WEIGHT_DEFAULT - 1)) + 1),

@@ -49,6 +49,7 @@ int session_write_settings(struct halo_session *session, const struct halo_setti
     pending->settings = *settings;
     pending->deadline_ns = after_ms(session, session->timeouts.settings_ack_ms);
     pending->sent_ns = session->now_ns;
+    pending->asked = false;
     pending->next = NULL;
     if (has(settings, HALO_SETTINGS_ENABLE_PUSH)) {
         session->push_wanted = settings->enable_push != 0;
@@ -75,6 +76,18 @@ int session_check_settings(int role, const struct halo_settings *settings)
     return halo_settings_check(settings);
 }
 
+/* Did we ever say so? */
+static bool connect_protocol_enabled(const struct halo_session *session)
+{
+    const struct pending_settings *pending = session->pending_first;
+
+    while (pending != NULL && !(has(&pending->settings, HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL) &&
+                                pending->settings.enable_connect_protocol != 0)) {
+        pending = pending->next;
+    }
+    return session->local.enable_connect_protocol != 0 || pending != NULL;
+}
+
 int halo_session_settings(halo_session *session, const struct halo_settings *settings)
 {
     if (session->state >= SESSION_ENDING) {
@@ -93,11 +106,32 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
         !session_windows_allow(session, settings->initial_window_size)) {
         return HALO_E_INVALID_SETTING_VALUE;
     }
+    /* RFC 8441 section 3: what was allowed cannot be taken back. */
+    if (has(settings, HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL) &&
+        settings->enable_connect_protocol == 0 && connect_protocol_enabled(session)) {
+        return HALO_E_INVALID_SETTING_VALUE;
+    }
     HALO_TRY(session_write_settings(session, settings));
+    HALO_CONTAINER(session->pending_last, struct pending_settings, next)->asked = true;
     if ((settings->present & HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS)) != 0) {
         session->initial.max_concurrent_streams = settings->max_concurrent_streams;
     }
     return 0;
+}
+
+/* Our oldest SETTINGS are not under way any more; the event tells which they were. */
+static void take_pending(struct halo_session *session, struct halo_event *event)
+{
+    struct pending_settings *pending = session->pending_first;
+
+    session->pending_first = pending->next;
+    if (session->pending_first == NULL) {
+        session->pending_last = &session->pending_first;
+    }
+    session->pending_count--;
+    session_spend(session, pending);
+    event->u.settings.settings = &pending->settings;
+    event->u.settings.duration_ns = session->now_ns - pending->sent_ns;
 }
 
 /* Our oldest SETTINGS hold from now on (6.5.3). */
@@ -137,17 +171,36 @@ static const struct fault *on_settings_ack(struct halo_session *session, struct 
     if (has(sent, HALO_SETTINGS_NO_RFC7540_PRIORITIES)) {
         local->no_rfc7540_priorities = sent->no_rfc7540_priorities;
     }
-    memcpy(local->custom, sent->custom, sizeof(local->custom));
-    local->custom_count = sent->custom_count;
-    local->present |= sent->present;
-    session->pending_first = pending->next;
-    if (session->pending_first == NULL) {
-        session->pending_last = &session->pending_first;
+    if (sent->custom_count > 0) {
+        memcpy(local->custom, sent->custom, sizeof(local->custom));
+        local->custom_count = sent->custom_count;
     }
-    session->pending_count--;
-    memory_free(session->env->memory, pending);
+    local->present |= sent->present;
+    take_pending(session, event);
     event->type = HALO_EVENT_SETTINGS_ACK;
     return NULL;
+}
+
+bool session_tell_cancelled(struct halo_session *session, struct halo_event *event)
+{
+    while (session->pending_first != NULL) {
+        bool asked = session->pending_first->asked;
+
+        take_pending(session, event);
+        if (asked) {
+            event->type = HALO_EVENT_SETTINGS_CANCEL;
+            return true;
+        }
+    }
+    if (session->pings_count == 0) {
+        return false;
+    }
+    memcpy(event->u.ping.payload, session->pings[0].payload, 8);
+    event->u.ping.round_trip_ns = session->now_ns - session->pings[0].sent_ns;
+    session->pings_count--;
+    memmove(session->pings, session->pings + 1, session->pings_count * sizeof(session->pings[0]));
+    event->type = HALO_EVENT_PING_CANCEL;
+    return true;
 }
 
 /* One entry of the peer's SETTINGS. All were checked before the first is applied. */
@@ -208,6 +261,26 @@ static const struct fault *check_windows(const struct halo_session *session, uin
     return NULL;
 }
 
+/* A setting that the application knows. There is room: as many as it asked for, each once. */
+static void apply_custom(struct halo_session *session, uint16_t id, uint32_t value)
+{
+    struct halo_settings *remote = &session->remote;
+    bool wanted = false;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < session->custom_count; i++) {
+        wanted |= session->custom_ids[i] == id;
+    }
+    if (!wanted) {
+        return;
+    }
+    while (at < remote->custom_count && remote->custom[at].id != id) {
+        at++;
+    }
+    remote->custom[at] = (struct halo_custom_setting){ .id = id, .value = value };
+    remote->custom_count = max_u32(remote->custom_count, at + 1);
+}
+
 static const struct fault *apply_setting(struct halo_session *session, uint16_t id, uint32_t value)
 {
     struct halo_settings *remote = &session->remote;
@@ -241,8 +314,11 @@ static const struct fault *apply_setting(struct halo_session *session, uint16_t 
     case HALO_SETTINGS_NO_RFC7540_PRIORITIES:
         remote->no_rfc7540_priorities = value;
         break;
-    default:
-        return NULL; /* RFC 9113 6.5.2: unknown ones are ignored */
+    default: /* RFC 9113 6.5.2: unknown ones are ignored, but for who asked for them */
+        if (HALO_UNLIKELY(session->custom_count > 0)) {
+            apply_custom(session, id, value);
+        }
+        return NULL;
     }
     remote->present |= HALO_SETTINGS_BIT(id);
     return NULL;
@@ -285,6 +361,8 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
     session_start_waiting(session);
     session_wake(session);
     event->type = HALO_EVENT_SETTINGS;
+    event->u.settings.settings = &session->remote;
+    event->u.settings.duration_ns = 0;
     return NULL;
 }
 
@@ -319,6 +397,7 @@ static void on_ping_ack(struct halo_session *session, const uint8_t *payload,
     event->type = HALO_EVENT_PING_ACK;
     memcpy(event->u.ping.payload, payload, 8);
     event->u.ping.round_trip_ns = session->now_ns - session->pings[i].sent_ns;
+    session->ping_rtt_ns = (int64_t)event->u.ping.round_trip_ns;
     session->pings_count -= i + 1;
     memmove(session->pings, session->pings + i + 1,
             session->pings_count * sizeof(session->pings[0]));
@@ -523,6 +602,7 @@ uint64_t halo_session_next_timeout(const halo_session *session)
     next = min_u64(next, session->drain_deadline_ns);
     next = min_u64(next, settings_deadline(session));
     next = min_u64(next, session_body_deadline(session));
+    next = min_u64(next, session_silence_deadline(session));
     return min_u64(next, session_output_deadline(session));
 }
 
@@ -566,4 +646,5 @@ void halo_session_tick(halo_session *session, uint64_t now_ns)
     }
     session_output_tick(session);
     session_check_bodies(session);
+    session_tell_silence(session);
 }

@@ -20,6 +20,7 @@ void session_write_reset(struct halo_session *session, uint32_t stream_id, uint3
     store_u32(frame + FRAME_HEADER_LEN, code);
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + 4);
     session_count_reply(session);
+    session_count_reset(session, true, code);
     reset_memory_add(&session->resets_sent, session->env->memory, stream_id);
 }
 
@@ -29,13 +30,19 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
     static const struct fault too_many = { FAULT_CONNECTION, 0, HALO_ENHANCE_YOUR_CALM,
                                            "too many streams that had to be reset" };
 
-    if (fault->scope == FAULT_STREAM && !fault->innocent &&
-        !bucket_take(&session->abuse.faults, session->now_ns)) {
-        fault = &too_many;
+    int status = HALO_E_PROTOCOL;
+
+    if (fault->scope == FAULT_STREAM && !fault->innocent) {
+        if (++session->invalid_frames > session->limits.invalid_frames) {
+            status = HALO_E_TOO_MANY_INVALID_FRAMES;
+            fault = &too_many;
+        } else if (!bucket_take(&session->abuse.faults, session->now_ns)) {
+            fault = &too_many;
+        }
     }
     if (fault->scope == FAULT_CONNECTION) {
         struct halo_error error = {
-            .status = HALO_E_PROTOCOL,
+            .status = status,
             .code = fault->code,
             .origin = HALO_ORIGIN_LIBRARY,
             .reason = fault->reason,
@@ -59,6 +66,9 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
         return NULL;
     }
     stream->session = session;
+    stream->start_ns = session->now_ns;
+    stream->activity_ns = session->now_ns;
+    stream->first_header_ns = UINT64_MAX;
     stream->flags = local ? STREAM_LOCAL : 0;
     stream->urgency = HALO_URGENCY_DEFAULT;
     stream->content_left = -1;
@@ -123,12 +133,19 @@ void stream_close(struct halo_stream *stream, const struct halo_error *error)
     stream->error = *error;
     stream->error.processed = processed(stream, error);
     if (error->status != 0) {
+        if (stream->send_half != HALF_DONE &&
+            (stream->flags & (STREAM_END_QUEUED | STREAM_TRAILERS_QUEUED)) == 0) {
+            stream->flags |= STREAM_ABORTED;
+        }
         stream_advance(stream, true, INPUT_RESET);
     }
     if (HALO_UNLIKELY(stream->waits.since_ns != session->now_ns)) {
         stream_charge_wait(stream);
     }
     stream->flags |= STREAM_CLOSED;
+    if (HALO_UNLIKELY(stream->timer_place != 0)) {
+        stream_timer_remove(stream);
+    }
     stream_unqueue(stream);
     stream_drop_writes(stream);
     stream_forget_body(stream);
@@ -174,6 +191,15 @@ void stream_reset(struct halo_stream *stream, uint32_t code, int status, uint8_t
     session_wake(stream->session);
 }
 
+void stream_frame_error(struct halo_stream *stream, int status)
+{
+    if ((stream->flags & STREAM_CLOSED) == 0) {
+        stream_reset(stream, HALO_INTERNAL_ERROR, status, HALO_ORIGIN_LOCAL,
+                     "a header block that waited cannot be sent");
+        stream_note(stream, NOTE_FRAME_ERROR);
+    }
+}
+
 void stream_free(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
@@ -185,6 +211,11 @@ void stream_free(struct halo_stream *stream)
         push_uncount(stream);
     } else if (stream->id != 0) {
         session->open_local--;
+    }
+    session->streams_ended++;
+    session->stream_time_ns += session->now_ns - stream->start_ns;
+    if (HALO_UNLIKELY(stream->sent != NULL)) {
+        stream_drop_sent(stream);
     }
     stream_drop_held(stream);
     session_drop_list(session, stream->headers);
@@ -214,6 +245,7 @@ void session_end(struct halo_session *session, const struct halo_error *error, b
     }
     session->state = SESSION_ENDING;
     session->error = *error;
+    session->end_ns = session->now_ns;
     if (goaway) {
         size_t reason_len = error->reason != NULL ? strlen(error->reason) : 0;
 
@@ -277,6 +309,17 @@ void halo_session_destroy(halo_session *session, uint32_t code)
     };
 
     session_end(session, &error, true);
+}
+
+void halo_session_destroy_error(halo_session *session, const struct halo_error *error)
+{
+    struct halo_error own = *error;
+
+    own.status = own.status != 0 ? own.status : HALO_E_SESSION_ERROR;
+    own.code = own.code != HALO_NO_ERROR ? own.code : HALO_INTERNAL_ERROR;
+    own.origin = HALO_ORIGIN_LOCAL;
+    own.reason = own.reason != NULL ? own.reason : "the session was destroyed";
+    session_end(session, &own, true);
 }
 
 void halo_session_recv_end(halo_session *session, const struct halo_error *error)

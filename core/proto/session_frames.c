@@ -144,6 +144,7 @@ static const struct fault *on_reset(struct halo_session *session, const struct f
     if (stream == NULL) {
         return NULL;
     }
+    session_count_reset(session, false, error.code);
     stream->flags |= STREAM_RESET_RECEIVED;
     stream->reset_code = error.code;
     /* RFC 9113 8.1: NO_ERROR behind a complete response only says that the rest of the request is

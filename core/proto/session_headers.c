@@ -9,6 +9,8 @@
 #include "core/proto/session.h"
 
 #include "core/proto/limits.h"
+#include "core/proto/message.h"
+#include "core/proto/padding.h"
 #include "core/proto/session_extension.h"
 
 /* The parts of one block, in order. */
@@ -31,8 +33,8 @@ enum {
 
 /* Splits the user's headers into parts and checks the plain ones. `checked` is room for CHECKED_MAX
  * fields. *mixed: names to be put in lower case. */
-static int take_parts(struct block_parts *parts, const halo_headers *headers, halo_header *checked,
-                      bool *mixed)
+static int take_parts(const struct halo_session *session, struct block_parts *parts,
+                      const halo_headers *headers, halo_header *checked, bool *mixed)
 {
     *mixed = false;
     if (headers == NULL) {
@@ -51,7 +53,11 @@ static int take_parts(struct block_parts *parts, const halo_headers *headers, ha
     }
     parts->fields = checked != NULL ? checked : headers->fields;
     parts->fields_count = headers->count;
-    return message_check_sent(checked, headers->fields, headers->count, mixed);
+    HALO_TRY(message_check_sent(checked, headers->fields, headers->count, mixed));
+    return message_repeats_single(parts->fields, parts->fields_count, checked != NULL && !*mixed) &&
+                   !session->loose_single_value
+               ? HALO_E_HEADER_SINGLE_VALUE
+               : 0;
 }
 
 /* All parts as one list, names in lower case. */
@@ -133,8 +139,30 @@ static void after_block(struct halo_session *session)
     session_wake(session);
 }
 
+/* HEADERS of a block that fits in one frame, with padding (6.2). */
+static void write_padded(struct halo_session *session, uint32_t stream_id, uint8_t flags,
+                         const uint8_t *block, uint32_t len)
+{
+    uint32_t room = min_u32(session->remote.max_frame_size, LIMIT_FRAME_SIZE_MIN);
+    uint32_t padding = padding_for(session->padding, len, room);
+    uint8_t *frame = frame_reserve(session, len + padding, FRAME_HEADERS,
+                                   (uint8_t)(flags | FLAG_END_HEADERS), stream_id);
+    uint8_t *end;
+
+    if (frame == NULL) {
+        return;
+    }
+    memcpy(frame + FRAME_HEADER_LEN, block, len);
+    end = frame + FRAME_HEADER_LEN + len;
+    if (padding > 0) {
+        end = padding_put(frame, len, padding);
+    }
+    frame_commit(session, frame, end);
+}
+
 /* A block larger than a frame: HEADERS and CONTINUATION (RFC 9113 6.10), or a promise:
- * PUSH_PROMISE, where the promised stream's number goes in front (6.6). promised_id 0: HEADERS. */
+ * PUSH_PROMISE, where the promised stream's number goes in front (6.6); promised_id 0: HEADERS. Or
+ * one that gets padding, whose length is known behind the encoding. */
 static int write_long_block(struct halo_session *session, uint32_t stream_id, uint8_t flags,
                             uint32_t promised_id, const struct block_parts *parts, size_t bound)
 {
@@ -150,7 +178,12 @@ static int write_long_block(struct halo_session *session, uint32_t stream_id, ui
         store_u32(block, promised_id);
     }
     end = encode_parts(&session->encoder, block + (promised_id != 0 ? 4 : 0), parts);
-    do {
+    if (session->padding != HALO_PADDING_NONE && promised_id == 0 &&
+        end - block <= LIMIT_FRAME_SIZE_MIN) {
+        write_padded(session, stream_id, flags, block, (uint32_t)(end - block));
+        at = end;
+    }
+    while (at < end) {
         uint32_t len = (uint32_t)min_size(
             (size_t)(end - at), min_u32(session->remote.max_frame_size, LIMIT_FRAME_SIZE_MIN));
         uint8_t last = at + len == end ? FLAG_END_HEADERS : 0;
@@ -164,7 +197,7 @@ static int write_long_block(struct halo_session *session, uint32_t stream_id, ui
         at += len;
         type = FRAME_CONTINUATION;
         flags = 0; /* END_STREAM belongs to HEADERS alone */
-    } while (at < end);
+    }
     memory_free(session->env->memory, block);
     return session->output.failed ? HALO_E_NOMEM : 0;
 }
@@ -180,7 +213,7 @@ static int write_block(struct halo_session *session, uint32_t stream_id, bool en
     if (HALO_UNLIKELY(bound > session->limits.send_block)) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
-    if (HALO_UNLIKELY(bound > LIMIT_FRAME_SIZE_MIN)) {
+    if (HALO_UNLIKELY(bound > LIMIT_FRAME_SIZE_MIN || session->padding != HALO_PADDING_NONE)) {
         HALO_TRY(write_long_block(session, stream_id, flags, 0, parts, bound));
     } else {
         frame = output_reserve(&session->output, FRAME_HEADER_LEN + bound);
@@ -223,6 +256,13 @@ static int write_parts(struct halo_session *session, uint32_t stream_id, bool en
     return status;
 }
 
+/* Option keep_sent_headers. */
+static void keep_sent(struct halo_stream *stream, enum sent_block kind,
+                      const struct block_parts *parts)
+{
+    stream_keep_sent(stream, kind, keep_parts(stream->session->env->memory, parts));
+}
+
 /* ---- responses ------------------------------------------------------------------------- */
 
 static halo_header status_field(int status, char digits[3])
@@ -258,8 +298,10 @@ enum {
 /* The fields behind the first new one: checked, then encoded. The frame begins at `start` and has
  * got as far as `out`. HALO_E_AGAIN: not here. */
 static int encode_rest(struct halo_session *session, const uint8_t *start, uint8_t **out,
-                       const halo_header *fields, size_t count)
+                       const halo_headers *headers, size_t done)
 {
+    const halo_header *fields = headers->fields + done;
+    size_t count = headers->count - done;
     halo_header checked[CHECKED_MAX];
     size_t bound = (size_t)(*out - start) + hpack_encode_bound(fields, count);
     bool mixed;
@@ -268,6 +310,11 @@ static int encode_rest(struct halo_session *session, const uint8_t *start, uint8
     if (mixed || bound > LIMIT_FRAME_SIZE_MIN || bound > session->limits.send_block ||
         output_reserve(&session->output, bound) != start) {
         return HALO_E_AGAIN;
+    }
+    if (!session->loose_single_value &&
+        (message_repeats_single(checked, count, true) ||
+         message_repeats_before(headers->fields, done, checked, count))) {
+        return HALO_E_HEADER_SINGLE_VALUE;
     }
     *out = hpack_encode(&session->encoder, *out, false, checked, count);
     return 0;
@@ -284,7 +331,7 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     uint8_t *out;
     size_t done;
 
-    if (HALO_UNLIKELY(headers->count > CHECKED_MAX || frame == NULL)) {
+    if (HALO_UNLIKELY(headers->count > CHECKED_MAX || session->long_way || frame == NULL)) {
         return frame == NULL ? HALO_E_NOMEM : HALO_E_AGAIN;
     }
     out = hpack_encode_repeated(encoder, frame + FRAME_HEADER_LEN, true, pseudo, 1, &done);
@@ -300,8 +347,7 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     if (headers->count > 0) {
         out = hpack_encode_repeated(encoder, out, false, headers->fields, headers->count, &done);
         if (done < headers->count) {
-            HALO_TRY(
-                encode_rest(session, frame, &out, headers->fields + done, headers->count - done));
+            HALO_TRY(encode_rest(session, frame, &out, headers, done));
         }
     }
     frame_header_store(frame, (uint32_t)(out - frame) - FRAME_HEADER_LEN, FRAME_HEADERS,
@@ -311,17 +357,22 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     return 0;
 }
 
-static __attribute__((noinline)) int write_long_way(struct halo_session *session,
-                                                    uint32_t stream_id, bool end_stream,
+static __attribute__((noinline)) int write_long_way(struct halo_stream *stream,
+                                                    enum sent_block kind, bool end_stream,
                                                     const halo_header *pseudo,
                                                     const halo_headers *headers)
 {
+    struct halo_session *session = stream->session;
     halo_header checked[CHECKED_MAX];
     struct block_parts parts = { .pseudo = pseudo, .pseudo_count = 1 };
     bool mixed;
 
-    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
-    return write_parts(session, stream_id, end_stream, &parts, mixed);
+    HALO_TRY(take_parts(session, &parts, headers, checked, &mixed));
+    HALO_TRY(write_parts(session, stream->id, end_stream, &parts, mixed));
+    if (session->keep_sent) {
+        keep_sent(stream, kind, &parts);
+    }
+    return 0;
 }
 
 static int write_response(struct halo_stream *stream, int status, const halo_headers *headers,
@@ -335,7 +386,8 @@ static int write_response(struct halo_stream *stream, int status, const halo_hea
     headers = headers != NULL ? headers : &none;
     result = write_like_before(stream->session, stream->id, end, &pseudo, headers);
     if (HALO_UNLIKELY(result == HALO_E_AGAIN)) {
-        result = write_long_way(stream->session, stream->id, end, &pseudo, headers);
+        result = write_long_way(stream, status < 200 ? SENT_INFORMATION : SENT_HEADERS, end,
+                                &pseudo, headers);
     }
     return result;
 }
@@ -348,6 +400,7 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
 
     HALO_TRY(check_respond(stream, status));
     HALO_TRY(write_response(stream, status, headers, end));
+    stream->activity_ns = stream->session->now_ns;
     stream->flags |= STREAM_HEADERS_SENT | (no_payload ? STREAM_NO_PAYLOAD : 0);
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
     if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0)) {
@@ -382,6 +435,7 @@ int halo_stream_inform(halo_stream *stream, int status, const halo_headers *head
     if ((stream->flags & STREAM_RESERVED) != 0) {
         push_open(stream);
     }
+    stream->activity_ns = stream->session->now_ns;
     return 0;
 }
 
@@ -419,7 +473,7 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
         return 0;
     }
     HALO_TRY(check_trailers(stream));
-    HALO_TRY(take_parts(&parts, headers, checked, &mixed));
+    HALO_TRY(take_parts(stream->session, &parts, headers, checked, &mixed));
     if (parts_bound(&parts) > stream->session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
@@ -433,6 +487,21 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
         stream_write_trailers(stream);
     }
     return 0;
+}
+
+/* The rare ends of sending trailers. Returns what is to be freed. */
+static struct kept_list *after_trailers(struct halo_stream *stream, struct kept_list *fields,
+                                        int status)
+{
+    if (status == HALO_E_HEADER_BLOCK_TOO_LONG) {
+        stream_frame_error(stream, status);
+    } else if (status != 0) {
+        session_out_of_memory(stream->session);
+    } else {
+        stream_keep_sent(stream, SENT_TRAILERS, fields);
+        return NULL;
+    }
+    return fields;
 }
 
 void stream_write_trailers(struct halo_stream *stream)
@@ -453,11 +522,14 @@ void stream_write_trailers(struct halo_stream *stream)
         return;
     }
     status = write_kept(session, stream->id, true, fields);
+    if (HALO_UNLIKELY(status != 0 || session->keep_sent)) {
+        fields = after_trailers(stream, fields, status);
+    }
     memory_free(session->env->memory, fields);
     if (status != 0) {
-        session_out_of_memory(session);
         return;
     }
+    stream->activity_ns = session->now_ns;
     stream_advance(stream, false, INPUT_TRAILERS);
     stream_sent_end(stream);
 }
@@ -581,6 +653,10 @@ static int start_request(struct halo_stream *stream, const struct block_parts *p
     HALO_TRY(write_parts(session, stream->id, end, parts, mixed));
     stream->request_end = session->octets_sent + session->output.len;
     stream->flags |= STREAM_HEADERS_SENT;
+    stream->activity_ns = session->now_ns;
+    if (HALO_UNLIKELY(session->keep_sent)) {
+        keep_sent(stream, SENT_HEADERS, parts);
+    }
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
     stream_wait(stream, end ? WAIT_PEER : WAIT_APPLICATION);
     return 0;
@@ -601,8 +677,8 @@ static int queue_request(struct halo_stream *stream, const struct block_parts *p
     return 0;
 }
 
-/* A request that could not be made leaves nothing behind: neither a number nor an event. */
-static void undo_request(struct halo_stream *stream)
+/* Gives the number back that start_request() gave. */
+static void undo_number(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
 
@@ -610,7 +686,16 @@ static void undo_request(struct halo_stream *stream)
         stream_store_remove(&session->store, stream);
         session->next_local_id -= 2;
         session->open_local--;
+        stream->id = 0;
     }
+}
+
+/* A request that could not be made leaves nothing behind: neither a number nor an event. */
+static void undo_request(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+
+    undo_number(stream);
     memory_free(session->env->memory, stream->request);
     list_remove(&stream->all);
     slab_give(&session->env->streams, stream);
@@ -626,7 +711,7 @@ int session_compose_request(struct halo_session *session, const struct halo_requ
     bool mixed;
 
     HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, head));
-    HALO_TRY(take_parts(&parts, &request->headers, checked, &mixed));
+    HALO_TRY(take_parts(session, &parts, &request->headers, checked, &mixed));
     if (parts_bound(&parts) > session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
@@ -670,7 +755,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     connect = is_connect(&parts);
     HALO_TRY(
         session_request_priority(session, request, pseudo, &parts.pseudo_count, priority_text));
-    HALO_TRY(take_parts(&parts, &request->headers, checked, &mixed));
+    HALO_TRY(take_parts(session, &parts, &request->headers, checked, &mixed));
     if (parts_bound(&parts) > session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
@@ -707,12 +792,17 @@ static void start_waiting(struct halo_session *session, struct halo_stream *stre
     bool end = (stream->flags & STREAM_END_QUEUED) != 0 && stream->write_first == NULL &&
                stream->source.read == NULL && !trailers &&
                (stream->flags & STREAM_WAIT_TRAILERS) == 0;
+    int status;
 
     list_remove(&stream->queue);
     stream->flags &= ~(uint32_t)STREAM_WAITING;
     session->waiting_count--;
     stream->request = NULL;
-    if (start_request(stream, &parts, end, false) != 0) {
+    status = start_request(stream, &parts, end, false);
+    if (status == HALO_E_HEADER_BLOCK_TOO_LONG) {
+        undo_number(stream);
+        stream_frame_error(stream, status);
+    } else if (status != 0) {
         session_out_of_memory(session);
     } else {
         stream_note(stream, NOTE_READY);

@@ -8,6 +8,7 @@
 #include "core/proto/schedule.h"
 
 #include "core/proto/limits.h"
+#include "core/proto/padding.h"
 
 enum {
     /* One DATA frame: full TLS records, and other streams get their turn. */
@@ -23,6 +24,10 @@ static void count_data(struct halo_stream *stream, uint32_t len)
     stream->send_credit -= len;
     session->send_window -= len;
     session->data_sent += len;
+    stream->activity_ns = session->now_ns;
+    if (stream->octets_sent == 0) {
+        stream->first_sent_ns = session->now_ns;
+    }
     stream->octets_sent += len;
     session->abuse.data_frames_sent++;
 }
@@ -34,10 +39,43 @@ void stream_sent_end(struct halo_stream *stream)
     stream_close_if_done(stream);
 }
 
+/* What one DATA frame of this stream may carry now. */
+static uint32_t data_room(const struct halo_stream *stream)
+{
+    const struct halo_session *session = stream->session;
+    int64_t room = min_u32(session->remote.max_frame_size, DATA_FRAME_MAX);
+
+    room = stream_send_window(stream) < room ? stream_send_window(stream) : room;
+    room = session->send_window < room ? session->send_window : room;
+    return room > 0 ? (uint32_t)room : 0;
+}
+
+/* Padding is under flow control as data is (RFC 9113 6.1). */
+static void count_padding(struct halo_stream *stream, uint32_t padding)
+{
+    stream->send_credit -= padding;
+    stream->session->send_window -= padding;
+}
+
+/* Pads the DATA frame of `len` octets that stands at `frame`, which is not committed yet. */
+static uint8_t *pad_data(struct halo_stream *stream, uint8_t *frame, uint32_t len, uint32_t cap)
+{
+    uint32_t room = min_u32(data_room(stream), cap);
+    uint32_t padding = padding_for(stream->session->padding, len, room);
+
+    if (padding == 0) {
+        return frame + FRAME_HEADER_LEN + len;
+    }
+    count_padding(stream, padding);
+    return padding_put(frame, len, padding);
+}
+
 bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, bool end)
 {
     struct halo_session *session = stream->session;
+    size_t around = HALO_UNLIKELY(session->padding != HALO_PADDING_NONE) ? PADDING_MAX : 0;
     uint8_t *frame;
+    uint8_t *frame_end;
 
     if (len > LIMIT_DATA_INLINE || stream->write_first != NULL || stream->source.read != NULL ||
         stream->send_half != HALF_BODY || (end && (stream->flags & STREAM_WAIT_TRAILERS) != 0)) {
@@ -51,14 +89,19 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
     if (HALO_UNLIKELY(len == 0 && !end)) {
         return true; /* nothing to say */
     }
-    frame =
-        frame_reserve(session, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    frame = output_reserve(&session->output, FRAME_HEADER_LEN + len + around);
     if (frame == NULL) {
         return false;
     }
-    memcpy(frame + FRAME_HEADER_LEN, data, len);
+    frame_end =
+        frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    memcpy(frame_end, data, len);
+    frame_end += len;
     session->copied_out += len;
-    frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+    if (HALO_UNLIKELY(around > 0)) {
+        frame_end = pad_data(stream, frame, (uint32_t)len, UINT32_MAX);
+    }
+    frame_commit(session, frame, frame_end);
     count_data(stream, (uint32_t)len);
     stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
     if (end) {
@@ -66,17 +109,6 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
     }
     session_wake(session);
     return true;
-}
-
-/* What one DATA frame of this stream may carry now. */
-static uint32_t data_room(const struct halo_stream *stream)
-{
-    const struct halo_session *session = stream->session;
-    int64_t room = min_u32(session->remote.max_frame_size, DATA_FRAME_MAX);
-
-    room = stream_send_window(stream) < room ? stream_send_window(stream) : room;
-    room = session->send_window < room ? session->send_window : room;
-    return room > 0 ? (uint32_t)room : 0;
 }
 
 /* Is the stream's last octet among the first `len` that are queued, and does END_STREAM go with
@@ -124,22 +156,34 @@ static struct write_block *move_blocks(struct halo_stream *stream, size_t len)
     return spent;
 }
 
+static const uint8_t zeros[PADDING_MAX];
+
 static void emit_blocks(struct halo_stream *stream, uint32_t room)
 {
     struct halo_session *session = stream->session;
     uint32_t len = (uint32_t)min_size(room, stream->buffered);
-    bool end = ends_with(stream, len);
-    uint8_t *frame = frame_reserve(session, 0, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    uint32_t padding = padding_for(session->padding, len, room);
+    uint32_t pad_length = padding > 0; /* the octet that tells it stands in front of the data */
+    uint8_t flags = (uint8_t)((pad_length != 0 ? FLAG_PADDED : 0) |
+                              (ends_with(stream, len) ? FLAG_END_STREAM : 0));
+    uint8_t *frame = frame_reserve(session, pad_length, FRAME_DATA, flags, stream->id);
     struct write_block *spent;
 
     if (frame == NULL) {
         return;
     }
-    store_u24(frame, len);
-    frame_commit(session, frame, frame + FRAME_HEADER_LEN);
+    store_u24(frame, len + padding);
+    if (HALO_UNLIKELY(padding > 0)) {
+        frame[FRAME_HEADER_LEN] = (uint8_t)(padding - 1);
+    }
+    frame_commit(session, frame, frame + FRAME_HEADER_LEN + pad_length);
     count_data(stream, len);
-    stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
+    stream_advance(stream, false, (flags & FLAG_END_STREAM) != 0 ? INPUT_DATA_END : INPUT_DATA);
     spent = move_blocks(stream, len);
+    if (HALO_UNLIKELY(padding > 0)) {
+        count_padding(stream, padding);
+        output_copy(&session->output, zeros, padding - 1);
+    }
     while (spent != NULL) {
         struct write_block *block = spent;
 
@@ -187,8 +231,13 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
     end = at_end != 0 && stream->buffered == 0 &&
           (stream->flags & (STREAM_TRAILERS_QUEUED | STREAM_WAIT_TRAILERS)) == 0;
     if (len > 0 || end) {
+        uint8_t *frame_end = frame + FRAME_HEADER_LEN + len;
+
         frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
-        frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+        if (HALO_UNLIKELY(session->padding != HALO_PADDING_NONE)) {
+            frame_end = pad_data(stream, frame, (uint32_t)len, cap);
+        }
+        frame_commit(session, frame, frame_end);
         count_data(stream, (uint32_t)len);
         stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
     }
@@ -291,6 +340,7 @@ int halo_session_pull(halo_session *session, struct iovec *iov, int max, size_t 
 void halo_session_sent(halo_session *session, size_t len)
 {
     session->octets_sent += len;
+    session->activity_ns = session->now_ns;
     if (session->octets_sent >= session->replies_end) {
         session->replies_queued = 0;
     }

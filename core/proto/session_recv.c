@@ -25,6 +25,7 @@ int halo_session_recv(halo_session *session, const void *data, size_t len, uint6
     reader->end = reader->at + len;
     reader->bytes_received += len;
     session->now_ns = max_u64(session->now_ns, now_ns);
+    session->activity_ns = session->now_ns;
     return 0;
 }
 
@@ -187,7 +188,7 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
         reader->frame = frame_header_load(reader->head);
         at_hand = (size_t)(reader->end - reader->at);
     }
-    session->frames_received++;
+    session->frames_received_by_type[frame_count_slot(reader->frame.type)]++;
     if (HALO_UNLIKELY(session->on_frame != NULL)) {
         trace_received(session, &reader->frame, reader->at, min_size(at_hand, reader->frame.len));
     }
@@ -267,6 +268,10 @@ static void read_data(struct halo_session *session, struct halo_event *event)
     }
     if (HALO_UNLIKELY(len == 0 && !end)) {
         return; /* nothing to tell */
+    }
+    stream->activity_ns = session->now_ns;
+    if (stream->octets_received == 0) {
+        stream->first_received_ns = session->now_ns;
     }
     stream->octets_received += len;
     if (end) {
@@ -394,11 +399,26 @@ static void settle(struct halo_session *session)
     }
 }
 
+/* Tells what is noted about the session itself. */
+static bool take_own_note(struct halo_session *session, struct halo_event *event)
+{
+    list_remove(&session->own_note);
+    session->own_notes = 0;
+    event->type = HALO_EVENT_TIMEOUT; /* the only one there is */
+    return session->state < SESSION_ENDING;
+}
+
 /* Tells the next thing noted about a stream. */
 static bool take_note(struct halo_session *session, struct halo_event *event)
 {
-    struct halo_stream *stream = LIST_ITEM(session->notify.next, struct halo_stream, notify);
-    uint8_t note = (uint8_t)(stream->notes & -stream->notes);
+    struct halo_stream *stream;
+    uint8_t note;
+
+    if (HALO_UNLIKELY(session->notify.next == &session->own_note)) {
+        return take_own_note(session, event);
+    }
+    stream = LIST_ITEM(session->notify.next, struct halo_stream, notify);
+    note = (uint8_t)(stream->notes & -stream->notes);
 
     stream->notes ^= note;
     if (stream->notes == 0) {
@@ -427,6 +447,14 @@ static bool take_note(struct halo_session *session, struct halo_event *event)
     case NOTE_WANT_TRAILERS:
         event->type = HALO_EVENT_WANT_TRAILERS;
         return true;
+    case NOTE_TIMEOUT: /* it may have been closed since */
+        event->type = HALO_EVENT_STREAM_TIMEOUT;
+        return (stream->flags & STREAM_CLOSED) == 0;
+    case NOTE_FRAME_ERROR:
+        event->type = HALO_EVENT_FRAME_ERROR;
+        event->u.frame_error.type = FRAME_HEADERS;
+        event->u.frame_error.status = stream->error.status;
+        return true;
     default:
         return false;
     }
@@ -437,6 +465,9 @@ static bool tell_end(struct halo_session *session, struct halo_event *event)
 {
     if (session->state != SESSION_ENDING) {
         return false;
+    }
+    if (HALO_UNLIKELY(session_tell_cancelled(session, event))) {
+        return true;
     }
     session->state = SESSION_OVER;
     event->type = HALO_EVENT_SESSION_CLOSED;
@@ -456,6 +487,7 @@ int halo_session_poll(halo_session *session, struct halo_event *event)
             if (take_note(session, event)) {
                 return 1;
             }
+            event->type = HALO_EVENT_NONE;
             event->stream_id = 0;
             event->stream = NULL;
             continue;

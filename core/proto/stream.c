@@ -115,6 +115,7 @@ bool stream_store_add(struct stream_store *store, struct memory *memory, struct 
     }
     bucket_push(store, stream);
     store->count++;
+    store->count_max = max_u32(store->count_max, store->count);
     return true;
 }
 

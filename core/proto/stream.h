@@ -64,10 +64,11 @@ enum stream_flag {
     STREAM_RESET_SENT = 1u << 16,
     STREAM_RESET_RECEIVED = 1u << 17,
     STREAM_WAITING = 1u << 18,        /* client: no number yet */
+    STREAM_PUSHED = 1u << 19,         /* promised by the server (8.4); never STREAM_LOCAL */
+    STREAM_RESERVED = 1u << 20,       /* ... and its response has not begun */
     STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
     STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
-    STREAM_PUSHED = 1u << 19,   /* promised by the server (RFC 9113 8.4); never STREAM_LOCAL */
-    STREAM_RESERVED = 1u << 20, /* ... and its response has not begun */
+    STREAM_ABORTED = 1u << 28,        /* closed by an error before our half had been ended */
 };
 
 /* What is still to be told about a stream, in this order. */
@@ -77,7 +78,9 @@ enum stream_note {
     NOTE_WRITABLE = 1u << 2,
     NOTE_WANT_TRAILERS = 1u << 3,
     NOTE_PRIORITY = 1u << 4, /* of a HEADERS frame (RFC 7540) */
-    NOTE_CLOSED = 1u << 7,   /* last */
+    NOTE_TIMEOUT = 1u << 5,
+    NOTE_FRAME_ERROR = 1u << 6, /* a block that waited was too long; error->status says */
+    NOTE_CLOSED = 1u << 7,      /* last */
 };
 
 /* Body octets that came while the stream was paused. */
@@ -122,8 +125,19 @@ struct halo_stream {
     uint64_t small_ns;    /* when DATA went out that was too small to be worth a frame; 0: never */
     struct waits waits;
 
-    struct halo_source source; /* read == NULL: none */
-    struct kept_list *headers; /* copy of the opening list (or the response's) */
+    /* Moments, on the clock of the session. */
+    uint64_t start_ns;
+    uint64_t activity_ns;       /* the latest frame in either direction */
+    uint64_t first_received_ns; /* of DATA, when octets_received > 0 */
+    uint64_t first_sent_ns;     /* of DATA, when octets_sent > 0 */
+    uint64_t first_header_ns;   /* client; UINT64_MAX: none yet */
+    uint64_t told_ns;           /* the activity whose silence was told (session_timers.c) */
+    uint32_t timeout_ms;
+    uint32_t timer_place;     /* in the session's heap of timers, from 1; 0: no timeout */
+    struct sent_blocks *sent; /* option keep_sent_headers (session_sent.c) */
+
+    struct halo_source source;  /* read == NULL: none */
+    struct kept_list *headers;  /* copy of the opening list (or the response's) */
     struct kept_list *request; /* client: of a request that waits; as promised; see keep_requests */
     struct kept_list *trailers; /* trailers that wait for the end of the body */
     struct held_data *held;     /* gathered while paused */
@@ -179,6 +193,7 @@ struct stream_store {
     struct halo_stream **buckets;
     uint32_t mask; /* buckets - 1 */
     uint32_t count;
+    uint32_t count_max; /* highest it ever was */
 };
 
 void stream_store_init(struct stream_store *store);

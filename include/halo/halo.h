@@ -4,6 +4,7 @@
 
 #include <halo/client.h>
 #include <halo/connection.h>
+#include <halo/constants.h>
 #include <halo/error.h>
 #include <halo/header.h>
 #include <halo/loop.h>

@@ -43,6 +43,27 @@ HALO_API int halo_header_find(halo_header_list list, halo_bytes name, halo_bytes
 /* The same by number (HALO_NAME_*), for names that halo knows. */
 HALO_API int halo_header_find_token(halo_header_list list, uint16_t token, halo_bytes *value);
 
+/* How many fields have that name (lower case). */
+HALO_API size_t halo_header_count(halo_header_list list, halo_bytes name);
+/* Goes through the values of a name in their order: *at begins with 0 and belongs to halo in
+ * between. Returns 1 and *value, or 0 at the end. */
+HALO_API int halo_header_next(halo_header_list list, halo_bytes name, size_t *at,
+                              halo_bytes *value);
+/* The same for the names of fields that came never-indexed (HALO_HEADER_NEVER_INDEX), a name as
+ * often as it came. Node: headers[http2.sensitiveHeaders]. */
+HALO_API int halo_header_next_sensitive(halo_header_list list, size_t *at, halo_bytes *name);
+
+/* The one value of a name as Node's headers object shows it, written to `out`: of fields that have
+ * a single value the first, cookies joined by "; " (RFC 9113 section 8.2.3), others joined by
+ * ", ". Of set-cookie the first: halo_header_next() gives them all. *len is what was, or would be,
+ * needed. Returns 1; 0 when there is no such field; HALO_E_LIMIT when `size` is too small. */
+HALO_API int halo_header_merged(halo_header_list list, halo_bytes name, char *out, size_t size,
+                                size_t *len);
+/* 1 for names of which Node keeps the first value and drops others, else 0. */
+HALO_API int halo_header_is_single(uint16_t token);
+/* The status of a response's list as a number; 0 for lists without. */
+HALO_API int halo_header_status(halo_header_list list);
+
 /* Is this a field name as RFC 9113 section 8.2.1 wants it (lower case, token characters)? 1 or
  * 0. */
 HALO_API int halo_header_name_ok(halo_bytes name);

@@ -34,19 +34,31 @@ enum halo_role {
     HALO_CLIENT = 1,
 };
 
+/* How much padding HEADERS and DATA frames get (RFC 9113 sections 6.1, 6.2). Node:
+ * PADDING_STRATEGY_*. */
+enum halo_padding {
+    HALO_PADDING_NONE = 0,
+    /* The whole frame, its 9 octets of header included, is a multiple of 8 octets long. */
+    HALO_PADDING_ALIGNED = 1,
+    /* 256 octets a frame, the most there is. */
+    HALO_PADDING_MAX = 2,
+    HALO_PADDING_CALLBACK = HALO_PADDING_ALIGNED, /* since Node 13 */
+};
+
 /* What a peer may make us hold or do. Each has a default with its reason in core/proto/limits.h; 0
  * is a value like any other ("none allowed"). The comment names Node's option where there is
  * one. */
 struct halo_limits {
     /* Header blocks that are received. */
     uint32_t header_list_size;      /* octets, 32 more a field; 36864, client 65536 */
-    uint32_t header_fields;         /* and 256 cookies; 128, client 256. maxHeaderListPairs */
+    uint32_t header_fields;         /* and 256 cookies; 128, client 256; at least 4, client 1.
+                                     * maxHeaderListPairs */
     uint32_t header_string;         /* octets of one name or value; 16384 */
     uint32_t header_block;          /* encoded octets; 65536 */
     uint32_t continuation_frames;   /* per block; 8 */
     uint32_t information_responses; /* 1xx per stream, client; 16 */
     /* Frames. */
-    uint32_t settings_entries;  /* per SETTINGS frame; 32. maxSettings */
+    uint32_t settings_entries;  /* per SETTINGS frame; 32, at least 1. maxSettings */
     uint32_t queued_replies;    /* ACKs and RST_STREAM that wait to be sent; 64 */
     uint32_t outstanding_pings; /* ours, unanswered, at most 10; 10. maxOutstandingPings */
     uint32_t pending_settings;  /* ours, unacknowledged; 10 */
@@ -55,12 +67,14 @@ struct halo_limits {
     uint32_t send_block;         /* encoded octets; 65536. maxSendHeaderBlockLength */
     uint32_t requests_queued;    /* client: requests that wait for a place; 4096 */
     /* Budgets: a burst, and the refill per second where there is one. */
-    uint32_t resets;              /* RST_STREAM of the peer; 256. streamResetBurst */
-    uint32_t resets_per_second;   /* 10, and one a completed stream. streamResetRate */
-    uint32_t faults;              /* resets that the peer makes us send; 64 */
-    uint32_t pings;               /* PING frames; 200 */
-    uint32_t pings_per_second;    /* 10 */
-    uint32_t settings_frames;     /* 20 */
+    uint32_t resets;            /* RST_STREAM of the peer; 256. streamResetBurst */
+    uint32_t resets_per_second; /* 10, and one a completed stream. streamResetRate */
+    uint32_t faults;            /* resets that the peer makes us send; 64 */
+    uint32_t invalid_frames;    /* of those, in the session's life; 1000. maxSessionInvalidFrames */
+    uint32_t refused_streams;   /* 128, one back a completed stream. maxSessionRejectedStreams */
+    uint32_t pings;             /* PING frames; 200 */
+    uint32_t pings_per_second;  /* 10 */
+    uint32_t settings_frames;   /* 20 */
     uint32_t settings_per_second; /* 1 */
     uint32_t glitches;            /* frames without use (PRIORITY, unknown, ...); 1000 */
     uint32_t glitches_per_second; /* 33 */
@@ -135,6 +149,30 @@ struct halo_session_options {
     /* Body octets buffered in a stream below which HALO_EVENT_WRITABLE is told; default 65536. */
     uint32_t stream_low_water;
 
+    /* Padding of the frames we send, enum halo_padding; default none. It is bounded by the windows
+     * and the frame size: where they leave no room there is less, and no alignment. Blocks that need
+     * CONTINUATION get none. Node: paddingStrategy. */
+    uint32_t padding;
+    /* Received fields whose value begins or ends with white space are malformed (RFC 9113 section
+     * 8.2.1); 0 lets them through as they came. Default 1. Node: strictFieldWhitespaceValidation. */
+    uint32_t strict_field_whitespace;
+    /* Sending the same single-value field (halo_header_is_single) twice in the plain fields of a
+     * list is refused with HALO_E_HEADER_SINGLE_VALUE. Default 1. Node: strictSingleValueFields. */
+    uint32_t strict_single_value_fields;
+    /* Keep what was sent, for halo_stream_sent_headers() and its kin; default 0. */
+    uint32_t keep_sent_headers;
+    /* Identifiers of settings unknown to halo whose values are kept in `custom` of the peer's
+     * settings. Node: remoteCustomSettings. */
+    uint16_t remote_custom_ids[HALO_CUSTOM_SETTINGS_MAX];
+    uint32_t remote_custom_count;
+    /* Node's pair for RST_STREAM of the peer: takes the place of limits.resets and
+     * limits.resets_per_second when both are above 0. Default 0. */
+    uint32_t stream_reset_burst;
+    uint32_t stream_reset_rate;
+    /* Silence of so many milliseconds is told by HALO_EVENT_TIMEOUT; default 0: never. See
+     * halo_session_set_timeout(). */
+    uint32_t timeout_ms;
+
     /* Deadlines in milliseconds; 0 switches one off. */
     uint32_t preface_timeout_ms;      /* preface and first SETTINGS of the peer; 10000 */
     uint32_t settings_ack_timeout_ms; /* 10000; then SETTINGS_TIMEOUT */
@@ -161,8 +199,15 @@ struct halo_session_options {
 HALO_API void halo_session_options_init_sized(struct halo_session_options *options, int role,
                                               size_t struct_size);
 
+/* Puts the defaults that Node documents in the place of halo's, for what a Node option or setting
+ * has a name for: the settings of http2.getDefaultSettings(), maxSettings, maxHeaderListPairs,
+ * maxSessionInvalidFrames, maxSessionRejectedStreams, streamResetBurst and Rate, no idle timeout, a
+ * connection window of 65535. What protects the protocol and has no name in Node stays. */
+HALO_API void halo_session_options_node_defaults(struct halo_session_options *options);
+
 /* Makes a session. Its preface and SETTINGS are ready to be pulled at once. Returns 0,
- * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE. */
+ * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE,
+ * HALO_E_TOO_MANY_CUSTOM_SETTINGS. */
 HALO_API int halo_session_new(halo_session **session, const struct halo_session_options *options,
                               uint64_t now_ns) HALO_MUST_USE;
 /* Frees the session and all its streams; events that were not polled are not told. Slices of
@@ -195,9 +240,16 @@ enum halo_event_type {
      * and so on follow on it. halo_stream_reset(stream, HALO_CANCEL), or HALO_REFUSED_STREAM, says
      * no to it. Node: 'stream' of a client session. */
     HALO_EVENT_PUSH = 10,
-    /* SETTINGS of the peer were applied. Node: 'remoteSettings'. */
+    /* A block that waited its turn (trailers, a queued request) cannot be sent; u.frame_error. The
+     * stream's close follows. Node: 'frameError'. */
+    HALO_EVENT_FRAME_ERROR = 14,
+    /* Nothing moved on the stream for the time of halo_stream_set_timeout(). Nothing is closed by
+     * that. Node: 'timeout'. */
+    HALO_EVENT_STREAM_TIMEOUT = 15,
+    /* SETTINGS of the peer were applied; u.settings. Node: 'remoteSettings'. */
     HALO_EVENT_SETTINGS = 16,
-    /* Our SETTINGS were acknowledged and hold now. Node: 'localSettings'. */
+    /* Our SETTINGS were acknowledged and hold now; u.settings says which and how long it took.
+     * Node: 'localSettings', callback of settings(). */
     HALO_EVENT_SETTINGS_ACK = 17,
     /* PING of the peer, answered already; u.ping. */
     HALO_EVENT_PING = 18,
@@ -220,6 +272,15 @@ enum halo_event_type {
     HALO_EVENT_ORIGIN = 23,
     /* A frame of a type that was asked for with frame_types; u.frame. */
     HALO_EVENT_FRAME = 24,
+    /* No octet was received or sent for the time of halo_session_set_timeout(). Nothing is closed
+     * by that. Node: 'timeout'. */
+    HALO_EVENT_TIMEOUT = 27,
+    /* The session ended before the answer to a PING of ours came; u.ping with its payload. Before
+     * SESSION_CLOSED. Node: ERR_HTTP2_PING_CANCEL. */
+    HALO_EVENT_PING_CANCEL = 25,
+    /* ... before SETTINGS of halo_session_settings() were acknowledged; u.settings. Node:
+     * ERR_HTTP2_SETTINGS_CANCEL. */
+    HALO_EVENT_SETTINGS_CANCEL = 26,
 };
 
 struct halo_event {
@@ -242,8 +303,16 @@ struct halo_event {
         } data;
         struct {
             uint8_t payload[8];
-            uint64_t round_trip_ns;
+            uint64_t round_trip_ns; /* PING_CANCEL: how long it waited */
         } ping;
+        struct {
+            const struct halo_settings *settings; /* SETTINGS: the peer's now; else: what we sent */
+            uint64_t duration_ns;                 /* from sending to the answer, or to the end */
+        } settings;
+        struct {
+            uint8_t type; /* of the frame */
+            int status;   /* HALO_E_HEADER_BLOCK_TOO_LONG */
+        } frame_error;
         struct {
             uint32_t code;
             uint32_t last_stream_id;
@@ -318,6 +387,10 @@ HALO_API int halo_session_wants_recv(const halo_session *session);
 HALO_API uint64_t halo_session_next_timeout(const halo_session *session);
 HALO_API void halo_session_tick(halo_session *session, uint64_t now_ns);
 
+/* Tells HALO_EVENT_TIMEOUT when for `timeout_ms` milliseconds no octet was received or sent, once
+ * for each time of silence; 0 switches it off. The silence begins now. Node: setTimeout(). */
+HALO_API void halo_session_set_timeout(halo_session *session, uint32_t timeout_ms);
+
 /* ---- calls ----------------------------------------------------------------------------- */
 
 /* Client: opens a request. Empty members of `request` take the defaults: method GET, scheme https,
@@ -359,6 +432,10 @@ HALO_API int halo_session_goaway(halo_session *session, uint32_t code, uint32_t 
 HALO_API void halo_session_close(halo_session *session);
 /* Immediate end: GOAWAY with `code`, all streams are closed. Node: destroy(). */
 HALO_API void halo_session_destroy(halo_session *session, uint32_t code);
+/* The same for a reason of the application's own, which SESSION_CLOSED and the streams' ends carry.
+ * GOAWAY has error->code, or INTERNAL_ERROR when that is NO_ERROR; error->status 0 becomes
+ * HALO_E_SESSION_ERROR; error->reason must live as long as the session. Node: destroy(error). */
+HALO_API void halo_session_destroy_error(halo_session *session, const struct halo_error *error);
 /* Sets the receive window of the whole connection (the total, not a difference), which keeps this
  * size from then on. A smaller one takes effect by credit that is not given back. Returns 0 or
  * HALO_E_INVALID_ARGUMENT (above 2^31-1). Node: setLocalWindowSize(). */
@@ -404,6 +481,11 @@ HALO_API const struct halo_settings *halo_session_remote_settings(const halo_ses
 /* The session ended or is ending: requests are refused. */
 HALO_API int halo_session_is_closed(const halo_session *session);
 
+/* The session is over or about to be: its streams are being told. Node: destroyed. */
+HALO_API int halo_session_is_destroyed(const halo_session *session);
+/* SETTINGS of ours wait for their acknowledgement. Node: pendingSettingsAck. */
+HALO_API int halo_session_settings_pending(const halo_session *session);
+
 /* Node: session.state. */
 struct halo_session_info {
     int64_t local_window;  /* octets the peer may still send */
@@ -412,7 +494,8 @@ struct halo_session_info {
     uint32_t last_remote_stream_id; /* highest stream of the peer that was taken up */
     uint32_t open_streams;
     uint32_t waiting_requests;
-    size_t output_octets; /* built and not yet sent */
+    size_t output_octets;   /* built and not yet sent */
+    uint32_t output_pieces; /* in which they lie. Node: outboundQueueSize */
     uint32_t encoder_table_octets;
     uint32_t decoder_table_octets;
     uint64_t frames_received;
@@ -461,6 +544,32 @@ struct halo_memory_bound {
 /* Computes that for sessions with these options. Returns 0, or HALO_E_INVALID_ARGUMENT. */
 HALO_API int halo_session_memory_bound(const struct halo_session_options *options,
                                        struct halo_memory_bound *bound);
+/* Frames by type: RFC 9113's ten, 0xa ALTSVC, 0xc ORIGIN, and all others in the last. */
+enum { HALO_FRAME_COUNTS = 14 };
+/* Error codes 0x0 ... 0xd, and all others in the last. */
+enum { HALO_CODE_COUNTS = 15 };
+
+/* What the session did in its life, valid at any time, in SESSION_CLOSED too. Node: the
+ * PerformanceEntry "Http2Session". */
+struct halo_session_stats {
+    uint32_t type; /* enum halo_role */
+    uint64_t start_ns;
+    uint64_t duration_ns; /* until now, or the end */
+    uint64_t bytes_read;
+    uint64_t bytes_written;
+    uint64_t frames_received;
+    uint64_t frames_sent;
+    uint64_t frames_received_by_type[HALO_FRAME_COUNTS];
+    uint64_t frames_sent_by_type[HALO_FRAME_COUNTS];
+    uint32_t max_concurrent_streams; /* most at once */
+    uint64_t stream_count;
+    uint64_t stream_average_duration_ns; /* of those that have ended */
+    int64_t ping_rtt_ns;                 /* of the latest PING that was answered; -1: none */
+    /* RST_STREAM by error code. */
+    uint64_t resets_received[HALO_CODE_COUNTS];
+    uint64_t resets_sent[HALO_CODE_COUNTS];
+};
+HALO_API void halo_session_get_stats(const halo_session *session, struct halo_session_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -66,6 +66,15 @@ HALO_API int halo_settings_pack(const struct halo_settings *settings, uint8_t *o
  * HALO_E_INVALID_SETTING_VALUE. Node: getUnpackedSettings(). */
 HALO_API int halo_settings_unpack(struct halo_settings *settings, const uint8_t *in, size_t len);
 
+/* base64url without padding (RFC 4648 section 5), in which packed settings stand in the
+ * HTTP2-Settings field (RFC 7540 section 3.2.1). *out_len is what was, or would be, needed; no zero
+ * is appended. Return 0, HALO_E_LIMIT when `size` is too small, and decode also
+ * HALO_E_INVALID_ARGUMENT for text that is not base64url. */
+HALO_API int halo_base64url_encode(char *out, size_t size, const void *in, size_t len,
+                                   size_t *out_len);
+HALO_API int halo_base64url_decode(void *out, size_t size, const char *in, size_t len,
+                                   size_t *out_len);
+
 #ifdef __cplusplus
 }
 #endif

@@ -118,6 +118,12 @@ HALO_API void halo_stream_resume(halo_stream *stream);
 /* Manual credit (option manual_credit): `len` octets of received body are done with. */
 HALO_API int halo_stream_consume(halo_stream *stream, size_t len);
 
+/* Tells HALO_EVENT_STREAM_TIMEOUT when for `timeout_ms` milliseconds nothing of this stream was
+ * received or sent, again after each such time that follows on activity; 0 switches it off. The
+ * stream stays open: a typical handler resets it with HALO_CANCEL. Returns 0, HALO_E_INVALID_STREAM,
+ * HALO_E_NOMEM. Node: setTimeout(). */
+HALO_API int halo_stream_set_timeout(halo_stream *stream, uint32_t timeout_ms);
+
 /* ---- getters: work until the close was told -------------------------------------------- */
 
 /* The stream's number; 0 while a request waits for a place. */
@@ -145,6 +151,21 @@ HALO_API int halo_stream_headers_sent(const halo_stream *stream);
 /* Both halves are done or the stream was reset; only the close is still to be told. */
 HALO_API int halo_stream_is_closed(const halo_stream *stream);
 
+/* The request waits for its number. Node: pending. */
+HALO_API int halo_stream_is_pending(const halo_stream *stream);
+/* The stream was closed by an error or a reset while our half had not been ended. Node: aborted. */
+HALO_API int halo_stream_is_aborted(const halo_stream *stream);
+/* The code of the RST_STREAM that was sent or received; HALO_NO_ERROR for a stream that ended in
+ * order; -1 while it has not ended. Node: rstCode. */
+HALO_API int64_t halo_stream_reset_code(const halo_stream *stream);
+
+/* What was sent, kept with the session's option keep_sent_headers: the response or request, its
+ * trailers, and informational responses by index from 0. Empty lists without that option or where
+ * there is none. Node: sentHeaders, sentTrailers, sentInfoHeaders. */
+HALO_API halo_header_list halo_stream_sent_headers(const halo_stream *stream);
+HALO_API halo_header_list halo_stream_sent_trailers(const halo_stream *stream);
+HALO_API halo_header_list halo_stream_sent_information(const halo_stream *stream, size_t index);
+
 enum halo_stream_state {
     HALO_STATE_IDLE = 1,
     HALO_STATE_OPEN = 2,
@@ -164,8 +185,10 @@ struct halo_stream_info {
     int64_t reset_code;             /* code of RST_STREAM sent or received, -1: none */
     uint64_t octets_sent;           /* body octets put into frames */
     uint64_t octets_received;
-    uint8_t urgency;     /* RFC 9218: 0 ... 7, 3 is the default */
-    uint8_t incremental; /* RFC 9218 */
+    uint8_t local_closed;  /* our half is closed. Node: localClose */
+    uint8_t remote_closed; /* the peer's half is. Node: remoteClose */
+    uint8_t urgency;       /* RFC 9218: 0 ... 7, 3 is the default */
+    uint8_t incremental;   /* RFC 9218 */
     /* RFC 7540, deprecated: what halo_stream_set_dependency() or, with priority_events, the peer
      * said last. Node: state.weight. No tree is kept: state.sumDependencyWeight is always 0. */
     uint16_t weight;
@@ -186,6 +209,20 @@ struct halo_stream_stalls {
     uint64_t peer_ns;              /* our half was done, the peer's was not */
 };
 HALO_API void halo_stream_get_stalls(const halo_stream *stream, struct halo_stream_stalls *stalls);
+
+/* What the stream did, valid until its close was told. Times count from start_ns, when it was made;
+ * -1: it did not happen. Node: the PerformanceEntry "Http2Stream". */
+struct halo_stream_stats {
+    uint32_t id;
+    uint64_t start_ns; /* on the clock of now_ns */
+    uint64_t duration_ns;
+    uint64_t bytes_read; /* of DATA, without padding */
+    uint64_t bytes_written;
+    int64_t time_to_first_header_ns;    /* the first header block received */
+    int64_t time_to_first_byte_ns;      /* the first DATA received */
+    int64_t time_to_first_byte_sent_ns; /* the first DATA put into a frame */
+};
+HALO_API void halo_stream_get_stats(const halo_stream *stream, struct halo_stream_stats *stats);
 
 #ifdef __cplusplus
 }

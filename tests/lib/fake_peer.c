@@ -309,6 +309,23 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
                     event->u.frame.len, (int)(event->u.frame.len < 40 ? event->u.frame.len : 40),
                     (const char *)event->u.frame.payload);
         break;
+    case HALO_EVENT_FRAME_ERROR:
+        wire_format(&peer->log, "FRAME_ERROR %u type=%u %s\n", event->stream_id,
+                    event->u.frame_error.type, halo_status_name(event->u.frame_error.status) + 7);
+        break;
+    case HALO_EVENT_STREAM_TIMEOUT:
+        wire_format(&peer->log, "STREAM_TIMEOUT %u\n", event->stream_id);
+        break;
+    case HALO_EVENT_TIMEOUT:
+        wire_text(&peer->log, "TIMEOUT\n");
+        break;
+    case HALO_EVENT_PING_CANCEL:
+        wire_format(&peer->log, "PING_CANCEL %.8s\n", (const char *)event->u.ping.payload);
+        break;
+    case HALO_EVENT_SETTINGS_CANCEL:
+        wire_format(&peer->log, "SETTINGS_CANCEL present=%x\n",
+                    event->u.settings.settings->present);
+        break;
     default:
         fail_msg("event of unknown type %u", event->type);
     }

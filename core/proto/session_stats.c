@@ -1,0 +1,101 @@
+/*
+ * What sessions and streams did: the figures of Node's PerformanceEntry objects. The hot path adds
+ * to a few counters that lie beside what it touches anyway; everything else is worked out here.
+ */
+#include "core/proto/session.h"
+
+static uint64_t sum(const uint64_t *counts)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < HALO_FRAME_COUNTS; i++) {
+        total += counts[i];
+    }
+    return total;
+}
+
+uint64_t session_frames_received(const struct halo_session *session)
+{
+    return sum(session->frames_received_by_type);
+}
+
+uint64_t session_frames_sent(const struct halo_session *session)
+{
+    return sum(session->frames_sent_by_type);
+}
+
+/* Most sessions never see a reset: the counters come with the first. Without memory it is not
+ * counted. */
+void session_count_reset(struct halo_session *session, bool sent, uint32_t code)
+{
+    uint32_t slot = min_u32(code, HALO_CODE_COUNTS - 1);
+
+    if (session->resets == NULL) {
+        session->resets = memory_zalloc(session->env->memory, sizeof(*session->resets));
+        if (session->resets == NULL) {
+            return;
+        }
+    }
+    if (sent) {
+        session->resets->sent[slot]++;
+    } else {
+        session->resets->received[slot]++;
+    }
+}
+
+void halo_session_get_stats(const halo_session *session, struct halo_session_stats *stats)
+{
+    uint64_t end_ns = session->state >= SESSION_ENDING ? session->end_ns : session->now_ns;
+
+    *stats = (struct halo_session_stats){
+        .type = session->role,
+        .start_ns = session->start_ns,
+        .duration_ns = end_ns - session->start_ns,
+        .bytes_read = session->reader.bytes_received,
+        .bytes_written = session->octets_sent,
+        .frames_received = session_frames_received(session),
+        .frames_sent = session_frames_sent(session),
+        .max_concurrent_streams = session->store.count_max,
+        .stream_count = session->streams_opened,
+        .ping_rtt_ns = session->ping_rtt_ns,
+    };
+    if (session->streams_ended > 0) {
+        stats->stream_average_duration_ns = session->stream_time_ns / session->streams_ended;
+    }
+    memcpy(stats->frames_received_by_type, session->frames_received_by_type,
+           sizeof(stats->frames_received_by_type));
+    memcpy(stats->frames_sent_by_type, session->frames_sent_by_type,
+           sizeof(stats->frames_sent_by_type));
+    if (session->resets != NULL) {
+        memcpy(stats->resets_received, session->resets->received, sizeof(stats->resets_received));
+        memcpy(stats->resets_sent, session->resets->sent, sizeof(stats->resets_sent));
+    }
+}
+
+/* From the stream's start to a moment that was noted, if it was. */
+static int64_t since_start(const struct halo_stream *stream, bool happened, uint64_t at_ns)
+{
+    return happened ? (int64_t)(at_ns - stream->start_ns) : -1;
+}
+
+void halo_stream_get_stats(const halo_stream *stream, struct halo_stream_stats *stats)
+{
+    /* A stream of the peer begins with its first header block. */
+    bool remote = (stream->flags & STREAM_LOCAL) == 0;
+
+    *stats = (struct halo_stream_stats){
+        .id = stream->id,
+        .start_ns = stream->start_ns,
+        .duration_ns = stream->session->now_ns - stream->start_ns,
+        .bytes_read = stream->octets_received,
+        .bytes_written = stream->octets_sent,
+        .time_to_first_header_ns = remote
+                                       ? 0
+                                       : since_start(stream, stream->first_header_ns != UINT64_MAX,
+                                                     stream->first_header_ns),
+        .time_to_first_byte_ns =
+            since_start(stream, stream->octets_received > 0, stream->first_received_ns),
+        .time_to_first_byte_sent_ns =
+            since_start(stream, stream->octets_sent > 0, stream->first_sent_ns),
+    };
+}
