@@ -206,7 +206,7 @@ struct halo_session {
     bool loose_whitespace;
     bool loose_single_value;
     bool keep_sent;
-    bool long_way; /* response blocks need more than the fast path does: padding, keep_sent */
+    bool long_way;     /* response blocks need more than the fast path does: padding, keep_sent */
     uint8_t own_notes; /* enum own_note */
     uint8_t custom_count;
     uint16_t custom_ids[HALO_CUSTOM_SETTINGS_MAX];
