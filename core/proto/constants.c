@@ -54,7 +54,6 @@ static const struct {
     const char *name;
     int64_t number;
 } numbers[] = {
-    { "NGHTTP2_ERR_FRAME_SIZE_ERROR", -522 },
     { "NGHTTP2_SESSION_SERVER", HALO_SERVER },
     { "NGHTTP2_SESSION_CLIENT", HALO_CLIENT },
     { "NGHTTP2_STREAM_STATE_IDLE", HALO_STATE_IDLE },

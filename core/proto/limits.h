@@ -64,6 +64,8 @@
 #define LIMIT_DECODER_TABLE     4096
 #define LIMIT_DECODER_TABLE_MAX (1024 * 1024)
 #define LIMIT_ENCODER_TABLE     4096
+/* Plain fields of a response up to which it is looked for what is the same as in the last one. */
+#define LIMIT_SHORT_WAY 16
 /* A block that we send. */
 #define LIMIT_SEND_BLOCK 65536
 

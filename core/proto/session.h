@@ -206,10 +206,11 @@ struct halo_session {
     bool loose_whitespace;
     bool loose_single_value;
     bool keep_sent;
-    bool long_way;     /* response blocks need more than the fast path does: padding, keep_sent */
     uint8_t own_notes; /* enum own_note */
     uint8_t custom_count;
     uint16_t custom_ids[HALO_CUSTOM_SETTINGS_MAX];
+    /* Fields up to which responses take the short way; -1 with padding or keep_sent. */
+    int64_t short_way_max;
 
     uint64_t now_ns;
     void *user_data;
@@ -306,8 +307,7 @@ struct halo_session {
     uint64_t frames_received_by_type[HALO_FRAME_COUNTS];
     uint64_t frames_sent_by_type[HALO_FRAME_COUNTS];
     uint64_t streams_opened;
-    uint64_t streams_ended;
-    uint64_t stream_time_ns; /* of those, added up */
+    uint64_t stream_time_ns; /* of those that have ended, added up */
     uint64_t start_ns;
     uint64_t end_ns;
     int64_t ping_rtt_ns; /* -1: none */
@@ -376,6 +376,13 @@ void session_count_reset(struct halo_session *session, bool sent, uint32_t code)
 static inline uint32_t frame_count_slot(uint8_t type)
 {
     return min_u32(type, HALO_FRAME_COUNTS - 1);
+}
+
+/* Types are constants where frames are made, so this is one instruction. Whoever makes a frame
+ * without frame_reserve() calls it. */
+static inline void session_count_sent(struct halo_session *session, uint8_t type)
+{
+    session->frames_sent_by_type[frame_count_slot(type)]++;
 }
 
 enum sent_block {
@@ -639,6 +646,7 @@ static inline uint8_t *frame_reserve(struct halo_session *session, uint32_t len,
 
     if (HALO_LIKELY(out != NULL)) {
         frame_header_store(out, len, type, flags, stream_id);
+        session_count_sent(session, type);
     }
     return out;
 }
@@ -654,7 +662,6 @@ static inline void session_count_reply(struct halo_session *session)
 
 static inline void frame_commit(struct halo_session *session, uint8_t *start, const uint8_t *end)
 {
-    session->frames_sent_by_type[frame_count_slot(start[3])]++;
     output_commit(&session->output, start, end);
     if (HALO_UNLIKELY(session->on_frame != NULL)) {
         session_trace_sent(session, start, (size_t)(end - start));

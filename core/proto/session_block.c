@@ -275,7 +275,9 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
         FAULT_TRY(push_headers_received(stream));
     }
     stream->activity_ns = session->now_ns;
-    stream->first_header_ns = min_u64(stream->first_header_ns, session->now_ns);
+    if (stream->first_header_ns == 0) {
+        stream->first_header_ns = session->now_ns + 1;
+    }
     switch (stream->recv_half) {
     case HALF_DONE:
         return CONNECTION_FAULT(HALO_STREAM_CLOSED, "HEADERS after END_STREAM");

@@ -67,8 +67,6 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
     }
     stream->session = session;
     stream->start_ns = session->now_ns;
-    stream->activity_ns = session->now_ns;
-    stream->first_header_ns = UINT64_MAX;
     stream->flags = local ? STREAM_LOCAL : 0;
     stream->urgency = HALO_URGENCY_DEFAULT;
     stream->content_left = -1;
@@ -143,9 +141,6 @@ void stream_close(struct halo_stream *stream, const struct halo_error *error)
         stream_charge_wait(stream);
     }
     stream->flags |= STREAM_CLOSED;
-    if (HALO_UNLIKELY(stream->timer_place != 0)) {
-        stream_timer_remove(stream);
-    }
     stream_unqueue(stream);
     stream_drop_writes(stream);
     stream_forget_body(stream);
@@ -212,9 +207,9 @@ void stream_free(struct halo_stream *stream)
     } else if (stream->id != 0) {
         session->open_local--;
     }
-    session->streams_ended++;
     session->stream_time_ns += session->now_ns - stream->start_ns;
-    if (HALO_UNLIKELY(stream->sent != NULL)) {
+    if (HALO_UNLIKELY((stream->flags & STREAM_EXTRAS) != 0)) {
+        stream_timer_remove(stream);
         stream_drop_sent(stream);
     }
     stream_drop_held(stream);

@@ -28,7 +28,7 @@ struct block_parts {
 enum {
     /* A plain list up to this is copied with what the check finds out about its names; a longer one
      * is used as it is, and the encoder finds out again. */
-    CHECKED_MAX = 16,
+    CHECKED_MAX = LIMIT_SHORT_WAY,
 };
 
 /* Splits the user's headers into parts and checks the plain ones. `checked` is room for CHECKED_MAX
@@ -223,6 +223,7 @@ static int write_block(struct halo_session *session, uint32_t stream_id, bool en
         end = encode_parts(&session->encoder, frame + FRAME_HEADER_LEN, parts);
         frame_header_store(frame, (uint32_t)(end - frame) - FRAME_HEADER_LEN, FRAME_HEADERS,
                            flags | FLAG_END_HEADERS, stream_id);
+        session_count_sent(session, FRAME_HEADERS);
         frame_commit(session, frame, end);
     }
     after_block(session);
@@ -331,7 +332,7 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     uint8_t *out;
     size_t done;
 
-    if (HALO_UNLIKELY(headers->count > CHECKED_MAX || session->long_way || frame == NULL)) {
+    if (HALO_UNLIKELY((int64_t)headers->count > session->short_way_max || frame == NULL)) {
         return frame == NULL ? HALO_E_NOMEM : HALO_E_AGAIN;
     }
     out = hpack_encode_repeated(encoder, frame + FRAME_HEADER_LEN, true, pseudo, 1, &done);
@@ -352,6 +353,7 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     }
     frame_header_store(frame, (uint32_t)(out - frame) - FRAME_HEADER_LEN, FRAME_HEADERS,
                        FLAG_END_HEADERS | (end_stream ? FLAG_END_STREAM : 0), stream_id);
+    session_count_sent(session, FRAME_HEADERS);
     frame_commit(session, frame, out);
     after_block(session);
     return 0;
@@ -698,6 +700,7 @@ static void undo_request(struct halo_stream *stream)
     undo_number(stream);
     memory_free(session->env->memory, stream->request);
     list_remove(&stream->all);
+    session->streams_opened--;
     slab_give(&session->env->streams, stream);
     session_idle_update(session);
 }

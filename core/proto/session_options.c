@@ -81,7 +81,8 @@ void session_apply_options(struct halo_session *session, const struct halo_sessi
     session->loose_whitespace = options->strict_field_whitespace == 0;
     session->loose_single_value = options->strict_single_value_fields == 0;
     session->keep_sent = options->keep_sent_headers != 0;
-    session->long_way = session->keep_sent || session->padding != HALO_PADDING_NONE;
+    session->short_way_max =
+        session->keep_sent || session->padding != HALO_PADDING_NONE ? -1 : LIMIT_SHORT_WAY;
     session->custom_count = (uint8_t)options->remote_custom_count;
     memcpy(session->custom_ids, options->remote_custom_ids, sizeof(session->custom_ids));
     session->timeout_ns = (uint64_t)options->timeout_ms * 1000000u;

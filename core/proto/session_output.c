@@ -70,12 +70,40 @@ static uint8_t *pad_data(struct halo_stream *stream, uint8_t *frame, uint32_t le
     return padding_put(frame, len, padding);
 }
 
+/* A small DATA frame with its padding. */
+static __attribute__((noinline, cold)) bool write_padded(struct halo_stream *stream,
+                                                         const void *data, size_t len, bool end)
+{
+    struct halo_session *session = stream->session;
+    uint8_t *frame = output_reserve(&session->output, FRAME_HEADER_LEN + len + PADDING_MAX);
+
+    if (frame == NULL) {
+        return false;
+    }
+    frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+    memcpy(frame + FRAME_HEADER_LEN, data, len);
+    session_count_sent(session, FRAME_DATA);
+    frame_commit(session, frame, pad_data(stream, frame, (uint32_t)len, UINT32_MAX));
+    return true;
+}
+
+static inline bool write_plain(struct halo_stream *stream, const void *data, size_t len, bool end)
+{
+    struct halo_session *session = stream->session;
+    uint8_t *frame =
+        frame_reserve(session, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
+
+    if (frame == NULL) {
+        return false;
+    }
+    memcpy(frame + FRAME_HEADER_LEN, data, len);
+    frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
+    return true;
+}
+
 bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, bool end)
 {
     struct halo_session *session = stream->session;
-    size_t around = HALO_UNLIKELY(session->padding != HALO_PADDING_NONE) ? PADDING_MAX : 0;
-    uint8_t *frame;
-    uint8_t *frame_end;
 
     if (len > LIMIT_DATA_INLINE || stream->write_first != NULL || stream->source.read != NULL ||
         stream->send_half != HALF_BODY || (end && (stream->flags & STREAM_WAIT_TRAILERS) != 0)) {
@@ -89,19 +117,12 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
     if (HALO_UNLIKELY(len == 0 && !end)) {
         return true; /* nothing to say */
     }
-    frame = output_reserve(&session->output, FRAME_HEADER_LEN + len + around);
-    if (frame == NULL) {
+    if (HALO_UNLIKELY(session->padding != HALO_PADDING_NONE)
+            ? !write_padded(stream, data, len, end)
+            : !write_plain(stream, data, len, end)) {
         return false;
     }
-    frame_end =
-        frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
-    memcpy(frame_end, data, len);
-    frame_end += len;
     session->copied_out += len;
-    if (HALO_UNLIKELY(around > 0)) {
-        frame_end = pad_data(stream, frame, (uint32_t)len, UINT32_MAX);
-    }
-    frame_commit(session, frame, frame_end);
     count_data(stream, (uint32_t)len);
     stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
     if (end) {
@@ -233,6 +254,7 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
     if (len > 0 || end) {
         uint8_t *frame_end = frame + FRAME_HEADER_LEN + len;
 
+        session_count_sent(session, FRAME_DATA);
         frame_header_store(frame, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
         if (HALO_UNLIKELY(session->padding != HALO_PADDING_NONE)) {
             frame_end = pad_data(stream, frame, (uint32_t)len, cap);

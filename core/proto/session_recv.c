@@ -188,13 +188,13 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
         reader->frame = frame_header_load(reader->head);
         at_hand = (size_t)(reader->end - reader->at);
     }
-    session->frames_received_by_type[frame_count_slot(reader->frame.type)]++;
     if (HALO_UNLIKELY(session->on_frame != NULL)) {
         trace_received(session, &reader->frame, reader->at, min_size(at_hand, reader->frame.len));
     }
     FAULT_TRY(frame_check(&reader->frame, session->local.max_frame_size));
     FAULT_TRY(check_order(session, &reader->frame));
     if (reader->frame.type == FRAME_DATA) {
+        session->frames_received_by_type[FRAME_DATA]++;
         reader->left = reader->frame.len;
         if ((reader->frame.flags & FLAG_PADDED) != 0) {
             if (reader->frame.len == 0) {
@@ -206,9 +206,13 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
         reader->padding = 0;
         return session_data_begin(session);
     }
-    if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT) &&
-        !session_wants_extension(session, &reader->frame)) {
-        return ignore_frame(session);
+    if (HALO_UNLIKELY(reader->frame.type >= FRAME_TYPE_COUNT)) {
+        session->frames_received_by_type[frame_count_slot(reader->frame.type)]++;
+        if (!session_wants_extension(session, &reader->frame)) {
+            return ignore_frame(session);
+        }
+    } else {
+        session->frames_received_by_type[reader->frame.type]++;
     }
     FAULT_TRY(check_payload_len(session, &reader->frame));
     if (HALO_LIKELY(at_hand >= reader->frame.len)) {

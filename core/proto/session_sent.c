@@ -26,6 +26,7 @@ void stream_keep_sent(struct halo_stream *stream, enum sent_block kind, struct k
     }
     if (stream->sent == NULL) {
         stream->sent = memory_zalloc(memory, sizeof(*stream->sent));
+        stream->flags |= STREAM_EXTRAS;
     }
     if (stream->sent == NULL ||
         (kind == SENT_INFORMATION && stream->sent->information_count == SENT_INFORMATION_MAX)) {
@@ -44,6 +45,9 @@ void stream_drop_sent(struct halo_stream *stream)
 {
     struct memory *memory = stream->session->env->memory;
 
+    if (stream->sent == NULL) {
+        return;
+    }
     memory_free(memory, stream->sent->headers);
     memory_free(memory, stream->sent->trailers);
     for (uint32_t i = 0; i < stream->sent->information_count; i++) {

@@ -46,6 +46,12 @@ void session_count_reset(struct halo_session *session, bool sent, uint32_t code)
 void halo_session_get_stats(const halo_session *session, struct halo_session_stats *stats)
 {
     uint64_t end_ns = session->state >= SESSION_ENDING ? session->end_ns : session->now_ns;
+    const struct list_link *link;
+    uint64_t open = 0;
+
+    for (link = session->streams.next; link != &session->streams; link = link->next) {
+        open++;
+    }
 
     *stats = (struct halo_session_stats){
         .type = session->role,
@@ -59,8 +65,9 @@ void halo_session_get_stats(const halo_session *session, struct halo_session_sta
         .stream_count = session->streams_opened,
         .ping_rtt_ns = session->ping_rtt_ns,
     };
-    if (session->streams_ended > 0) {
-        stats->stream_average_duration_ns = session->stream_time_ns / session->streams_ended;
+    if (session->streams_opened > open) {
+        stats->stream_average_duration_ns =
+            session->stream_time_ns / (session->streams_opened - open);
     }
     memcpy(stats->frames_received_by_type, session->frames_received_by_type,
            sizeof(stats->frames_received_by_type));
@@ -89,10 +96,9 @@ void halo_stream_get_stats(const halo_stream *stream, struct halo_stream_stats *
         .duration_ns = stream->session->now_ns - stream->start_ns,
         .bytes_read = stream->octets_received,
         .bytes_written = stream->octets_sent,
-        .time_to_first_header_ns = remote
-                                       ? 0
-                                       : since_start(stream, stream->first_header_ns != UINT64_MAX,
-                                                     stream->first_header_ns),
+        .time_to_first_header_ns =
+            remote ? 0
+                   : since_start(stream, stream->first_header_ns != 0, stream->first_header_ns - 1),
         .time_to_first_byte_ns =
             since_start(stream, stream->octets_received > 0, stream->first_received_ns),
         .time_to_first_byte_sent_ns =

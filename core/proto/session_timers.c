@@ -71,6 +71,9 @@ void stream_timer_remove(struct halo_stream *stream)
     uint32_t index = stream->timer_place - 1;
     struct stream_timer last;
 
+    if (stream->timer_place == NO_TIMER) {
+        return;
+    }
     stream->timer_place = NO_TIMER;
     last = timers->heap[--timers->count];
     if (index == timers->count) {
@@ -93,9 +96,7 @@ int halo_stream_set_timeout(halo_stream *stream, uint32_t timeout_ms)
     if ((stream->flags & STREAM_CLOSED) != 0) {
         return HALO_E_INVALID_STREAM;
     }
-    if (stream->timer_place != NO_TIMER) {
-        stream_timer_remove(stream);
-    }
+    stream_timer_remove(stream);
     stream->timeout_ms = timeout_ms;
     if (timeout_ms == 0) {
         return 0;
@@ -106,6 +107,7 @@ int halo_stream_set_timeout(halo_stream *stream, uint32_t timeout_ms)
     }
     stream->activity_ns = session->now_ns;
     stream->told_ns = UINT64_MAX;
+    stream->flags |= STREAM_EXTRAS;
     sift_up(timers, timers->count++,
             (struct stream_timer){ session->now_ns + nanoseconds(timeout_ms), stream });
     session_wake(session);
@@ -122,7 +124,8 @@ static void look_at_streams(struct halo_session *session)
         uint64_t due_ns = stream->activity_ns + timeout_ns;
 
         if (due_ns <= session->now_ns) {
-            if (stream->told_ns != stream->activity_ns) { /* once for each silence */
+            /* Once for each silence, and not behind its end. */
+            if (stream->told_ns != stream->activity_ns && (stream->flags & STREAM_CLOSED) == 0) {
                 stream->told_ns = stream->activity_ns;
                 stream_note(stream, NOTE_TIMEOUT);
             }

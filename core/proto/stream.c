@@ -114,8 +114,9 @@ bool stream_store_add(struct stream_store *store, struct memory *memory, struct 
         return false;
     }
     bucket_push(store, stream);
-    store->count++;
-    store->count_max = max_u32(store->count_max, store->count);
+    if (++store->count > store->count_max) {
+        store->count_max = store->count;
+    }
     return true;
 }
 

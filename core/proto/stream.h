@@ -68,6 +68,7 @@ enum stream_flag {
     STREAM_RESERVED = 1u << 20,       /* ... and its response has not begun */
     STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
     STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
+    STREAM_EXTRAS = 1u << 27,         /* has a timeout, or sent headers that are kept */
     STREAM_ABORTED = 1u << 28,        /* closed by an error before our half had been ended */
 };
 
@@ -130,7 +131,7 @@ struct halo_stream {
     uint64_t activity_ns;       /* the latest frame in either direction */
     uint64_t first_received_ns; /* of DATA, when octets_received > 0 */
     uint64_t first_sent_ns;     /* of DATA, when octets_sent > 0 */
-    uint64_t first_header_ns;   /* client; UINT64_MAX: none yet */
+    uint64_t first_header_ns;   /* client: the moment and 1; 0: none yet */
     uint64_t told_ns;           /* the activity whose silence was told (session_timers.c) */
     uint32_t timeout_ms;
     uint32_t timer_place;     /* in the session's heap of timers, from 1; 0: no timeout */
