@@ -622,7 +622,7 @@ static int request_pseudo(const struct halo_session *session, const struct halo_
 }
 
 /* Keeps what is requested with the stream, when somebody will ask. */
-static int keep_sent(struct halo_stream *stream, const struct block_parts *parts)
+static int keep_request(struct halo_stream *stream, const struct block_parts *parts)
 {
     struct halo_session *session = stream->session;
     const halo_header *fields = parts->pseudo_count > 0 ? parts->pseudo : parts->fields;
@@ -642,7 +642,7 @@ static int start_request(struct halo_stream *stream, const struct block_parts *p
     struct halo_session *session = stream->session;
 
     if (HALO_UNLIKELY(session->keep_requests)) {
-        HALO_TRY(keep_sent(stream, parts));
+        HALO_TRY(keep_request(stream, parts));
     }
     stream->id = session->next_local_id;
     if (!stream_store_add(&session->store, session->env->memory, stream)) {
