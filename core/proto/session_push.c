@@ -173,6 +173,7 @@ static int promise(struct halo_stream *parent, struct kept_list *fields, bool he
     }
     session->next_local_id += 2;
     stream->headers = fields;
+    session_charge(session, 0, fields->size);
     *pushed = stream;
     return 0;
 }
