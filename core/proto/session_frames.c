@@ -67,8 +67,10 @@ static const struct fault *check_data_stream(struct halo_session *session,
                    ? CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "DATA on a promised stream")
                    : STREAM_FAULT(HALO_PROTOCOL_ERROR, "DATA before the header block");
     }
+    /* An empty frame needs no window, and ours may be negative (RFC 9113 6.9.1, 6.9.2). */
     if ((int64_t)session->local.initial_window_size + stream->receive.available <
-        (int64_t)frame->len) {
+            (int64_t)frame->len &&
+        frame->len > 0) {
         return CONNECTION_FAULT(HALO_FLOW_CONTROL_ERROR, "DATA beyond the stream's window");
     }
     stream->receive.available -= (int32_t)frame->len;

@@ -94,7 +94,7 @@ static size_t pull_once(struct endpoint *end)
         size_t part = left < iov[i].iov_len ? left : iov[i].iov_len;
 
         scan(&end->sent_scanner, iov[i].iov_base, part, rules_sent, end);
-        if (!end->ended) {
+        if (!end->ended && !end->out.finished) {
             pipe_add(&end->out, iov[i].iov_base, part);
         }
         left -= part;
