@@ -509,8 +509,8 @@ int halo_session_poll(halo_session *session, struct halo_event *event)
         if (event->type != HALO_EVENT_NONE) {
             return 1;
         }
-        /* A frame without an event may have gathered a payload. */
-        if (HALO_UNLIKELY(session->spent_payload != NULL)) {
+        /* A frame without an event may have gathered a payload, or ended a block. */
+        if (HALO_UNLIKELY(session->spent_payload != NULL || session->spent_block != NULL)) {
             settle(session);
         }
     }

@@ -35,10 +35,33 @@ static void empty_end_in_negative_window(struct fake_peer *peer)
     expect_alive(peer);
 }
 
+/* A header block in several frames of which nobody is told, again and again: that memory is counted
+ * when the session is freed. */
+static void long_blocks_without_an_event(struct fake_peer *peer)
+{
+    struct wire block = { 0 };
+
+    fields(&block, ":method", "GET", ":scheme", "https", ":path", "/", ":authority", "a", NULL);
+    peer_open(peer);
+    put_post(&peer->in, 1);
+    peer_go(peer);
+    halo_session_goaway(peer->session, HALO_NO_ERROR, 1, NULL, 0); /* later ones are ignored */
+    for (uint32_t id = 3; id <= 9; id += 2) {
+        put_frame(&peer->in, T_HEADERS, F_END_STREAM, id, block.data, 5);
+        put_continuation(&peer->in, id, F_END_HEADERS, block.data + 5, block.len - 5);
+    }
+    peer_go(peer);
+    skip_log(peer);
+    skip_output(peer);
+    expect_alive(peer);
+    wire_free(&block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_WITH(empty_end_in_negative_window, small_window),
+        SERVER(long_blocks_without_an_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
