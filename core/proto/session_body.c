@@ -382,8 +382,10 @@ int halo_stream_reset(halo_stream *stream, uint32_t code)
     if (code == HALO_NO_ERROR && stream->send_half == HALF_DONE) {
         static const struct halo_error in_order = { .reason = "" };
 
-        session_write_reset(stream->session, stream->id, code);
-        stream->flags |= STREAM_RESET_SENT;
+        if (!stream_done(stream)) { /* else it is closed, and octets wait for the application */
+            session_write_reset(stream->session, stream->id, code);
+            stream->flags |= STREAM_RESET_SENT;
+        }
         stream->reset_code = code;
         stream_advance(stream, true, INPUT_RESET);
         stream_close(stream, &in_order);

@@ -57,11 +57,32 @@ static void long_blocks_without_an_event(struct fake_peer *peer)
     wire_free(&block);
 }
 
+/* A stream whose body waits for a paused application is closed on the wire when both sides have
+ * ended: RFC 9113 5.1 allows no RST_STREAM then, not even a polite one. */
+static void polite_reset_of_closed_stream(struct fake_peer *peer)
+{
+    peer_open(peer);
+    put_post(&peer->in, 1);
+    peer_go(peer);
+    halo_stream_pause(peer_stream(peer, 1));
+    put_data(&peer->in, 1, F_END_STREAM, 100);
+    peer_go(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM), 0);
+    peer_go(peer);
+    expect_headers(peer, 1, F_END_STREAM, NULL);
+    skip_log(peer);
+    assert_int_equal(halo_stream_reset(peer_stream(peer, 1), HALO_NO_ERROR), 0);
+    peer_go(peer);
+    expect_nothing(peer);
+    expect_log(peer, "CLOSED 1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_WITH(empty_end_in_negative_window, small_window),
         SERVER(long_blocks_without_an_event),
+        SERVER(polite_reset_of_closed_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
