@@ -496,8 +496,9 @@ int halo_session_poll(halo_session *session, struct halo_event *event)
             event->stream = NULL;
             continue;
         }
-        if (HALO_UNLIKELY(session->output.failed)) {
+        if (HALO_UNLIKELY(session->output.failed) && session->state < SESSION_ENDING) {
             session_out_of_memory(session);
+            continue; /* the streams are told first */
         }
         if (HALO_UNLIKELY(session->state >= SESSION_ENDING)) {
             drop_input(&session->reader);

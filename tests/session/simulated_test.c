@@ -77,12 +77,29 @@ static void polite_reset_of_closed_stream(struct fake_peer *peer)
     expect_log(peer, "CLOSED 1\n");
 }
 
+/* Memory was out while frames were made, and polling finds it: all streams are told before the
+ * session is. */
+static void streams_end_before_their_session(struct fake_peer *peer)
+{
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    put_get(&peer->in, 3);
+    peer_go(peer);
+    skip_log(peer);
+    peer->session->output.failed = true;
+    peer_poll(peer);
+    expect_log(peer, "CLOSED 1 NOMEM INTERNAL_ERROR origin=4 processed=0\n"
+                     "CLOSED 3 NOMEM INTERNAL_ERROR origin=4 processed=0\n"
+                     "SESSION_CLOSED NOMEM INTERNAL_ERROR origin=4 processed=0\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_WITH(empty_end_in_negative_window, small_window),
         SERVER(long_blocks_without_an_event),
         SERVER(polite_reset_of_closed_stream),
+        SERVER(streams_end_before_their_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
