@@ -47,13 +47,24 @@ static struct segment *segment_at(const struct output *output, uint32_t index)
     return &output->segments[(output->first + index) & (output->segments_cap - 1)];
 }
 
+/* What is in the output may end within a frame or a header block now: nothing may follow. Without a
+ * tail all ways to write come by output_reserve_slow(). */
+static void fail(struct output *output)
+{
+    output->failed = true;
+    if (output->tail != NULL) {
+        chunk_unref(output->memory, output->tail);
+        output->tail = NULL;
+    }
+}
+
 static bool grow_segments(struct output *output)
 {
     uint32_t cap = output->segments_cap * 2;
     struct segment *segments = memory_alloc(output->memory, cap * sizeof(*segments));
 
     if (segments == NULL) {
-        output->failed = true;
+        fail(output);
         return false;
     }
     for (uint32_t i = 0; i < output->count; i++) {
@@ -72,7 +83,7 @@ static struct segment *add_segment(struct output *output, const uint8_t *data, s
 {
     struct segment *segment;
 
-    if (output->count == output->segments_cap && !grow_segments(output)) {
+    if (output->failed || (output->count == output->segments_cap && !grow_segments(output))) {
         return NULL;
     }
     segment = segment_at(output, output->count++);
@@ -86,9 +97,9 @@ uint8_t *output_reserve_slow(struct output *output, size_t len)
     struct chunk *chunk;
 
     HALO_ASSERT(len <= CHUNK_ROOM);
-    chunk = chunk_take(output->memory);
+    chunk = output->failed ? NULL : chunk_take(output->memory);
     if (chunk == NULL) {
-        output->failed = true;
+        fail(output);
         return NULL;
     }
     if (output->tail != NULL) {
@@ -103,10 +114,10 @@ void output_commit_slow(struct output *output, uint8_t *start, size_t len)
     struct chunk *tail = output->tail;
     struct segment *segment;
 
-    HALO_ASSERT(tail != NULL && start == tail->data + tail->used);
-    if (len == 0) {
+    if (len == 0 || output->failed) {
         return;
     }
+    HALO_ASSERT(tail != NULL && start == tail->data + tail->used);
     segment = add_segment(output, start, len);
     if (segment == NULL) {
         return;

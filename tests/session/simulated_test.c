@@ -1,6 +1,8 @@
 /* What the simulator (tests/sim) found, each as a short scenario. */
 #include "fake_peer.h"
 
+#include <string.h>
+
 #include "core/proto/limits.h"
 
 static void small_window(struct halo_session_options *options)
@@ -93,6 +95,86 @@ static void streams_end_before_their_session(struct fake_peer *peer)
                      "SESSION_CLOSED NOMEM INTERNAL_ERROR origin=4 processed=0\n");
 }
 
+/* Frames of an output: does one come inside a header block? */
+static bool is_block_interrupted(const uint8_t *octets, size_t len)
+{
+    bool open = false;
+
+    while (len >= 9) {
+        size_t frame = 9 + ((size_t)octets[0] << 16 | (size_t)octets[1] << 8 | octets[2]);
+
+        if (open && octets[3] != T_CONTINUATION) {
+            return true;
+        }
+        if (octets[3] == T_HEADERS || octets[3] == T_CONTINUATION) {
+            open = (octets[4] & F_END_HEADERS) == 0;
+        }
+        if (frame > len) {
+            return false;
+        }
+        octets += frame;
+        len -= frame;
+    }
+    return false;
+}
+
+/* A header block of two frames for which the n-th allocation fails, and a call behind it. */
+static bool answer_short_of_memory(size_t n)
+{
+    static char value[3000];
+    struct halo_session_options options;
+    struct test_memory memory;
+    struct wire in = { 0 };
+    halo_session *session;
+    struct halo_event event;
+    halo_header list[7];
+    halo_headers headers = { .fields = list, .count = 7 };
+    struct iovec iov;
+    int status = 1;
+
+    memset(value, '~', sizeof(value));
+    for (size_t i = 0; i < 7; i++) {
+        list[i] = (halo_header){ .name = HALO_LIT("x"), .value = { value, sizeof(value) } };
+    }
+    test_memory_init(&memory);
+    halo_session_options_init(&options, HALO_SERVER);
+    options.allocator = memory.allocator;
+    assert_int_equal(halo_session_new(&session, &options, 1000), 0);
+    put_preface(&in);
+    put_settings(&in, 0);
+    put_get(&in, 1);
+    assert_int_equal(halo_session_recv(session, in.data, in.len, 1000), 0);
+    while (halo_session_poll(session, &event) != 0) {
+        if (event.type == HALO_EVENT_REQUEST) {
+            memory.fail_at = memory.calls + n;
+            status = halo_stream_respond(event.stream, 200, &headers, 0);
+            (void)halo_session_set_window(session, 2000000);
+            memory.fail_at = 0;
+        }
+    }
+    assert_true(status == 0 || status == HALO_E_NOMEM);
+    while (halo_session_pull(session, &iov, 1, 1 << 20) > 0) {
+        wire_octets(&in, iov.iov_base, iov.iov_len);
+        halo_session_sent(session, iov.iov_len);
+    }
+    halo_session_free(session);
+    assert_int_equal(memory.live, 0);
+    assert_true(in.len > 0);
+    in.len -= 24; /* the input lies before the output: a preface, then frames of either side */
+    assert_false(is_block_interrupted(in.data + 24, in.len));
+    wire_free(&in);
+    return memory.failed;
+}
+
+/* When memory is out within a header block, nothing may be written behind the piece of it. */
+static void block_cut_short_by_memory(void **state)
+{
+    (void)state;
+    for (size_t n = 1; answer_short_of_memory(n); n++) {
+        assert_true(n < 50);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +182,7 @@ int main(void)
         SERVER(long_blocks_without_an_event),
         SERVER(polite_reset_of_closed_stream),
         SERVER(streams_end_before_their_session),
+        cmocka_unit_test(block_cut_short_by_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
