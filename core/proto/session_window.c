@@ -203,6 +203,9 @@ void session_set_window(struct halo_session *session, uint32_t octets)
 
 int halo_session_set_window(halo_session *session, uint32_t octets)
 {
+    if (session->state >= SESSION_ENDING) {
+        return HALO_E_INVALID_SESSION;
+    }
     if (octets > LIMIT_WINDOW_MAX) {
         return HALO_E_INVALID_ARGUMENT;
     }

@@ -437,8 +437,8 @@ HALO_API void halo_session_destroy(halo_session *session, uint32_t code);
  * HALO_E_SESSION_ERROR; error->reason must live as long as the session. Node: destroy(error). */
 HALO_API void halo_session_destroy_error(halo_session *session, const struct halo_error *error);
 /* Sets the receive window of the whole connection (the total, not a difference), which keeps this
- * size from then on. A smaller one takes effect by credit that is not given back. Returns 0 or
- * HALO_E_INVALID_ARGUMENT (above 2^31-1). Node: setLocalWindowSize(). */
+ * size from then on. A smaller one takes effect by credit that is not given back. Returns 0,
+ * HALO_E_INVALID_ARGUMENT (above 2^31-1), HALO_E_INVALID_SESSION. Node: setLocalWindowSize(). */
 HALO_API int halo_session_set_window(halo_session *session, uint32_t octets);
 
 /* Server: names alternative services (RFC 7838 section 4): for the origin of the request

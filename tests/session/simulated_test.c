@@ -175,6 +175,17 @@ static void block_cut_short_by_memory(void **state)
     }
 }
 
+/* A session that has ended says nothing more, not even about its window. */
+static void no_window_for_the_dead(struct fake_peer *peer)
+{
+    peer_open(peer);
+    halo_session_destroy(peer->session, HALO_CANCEL);
+    assert_int_equal(halo_session_set_window(peer->session, 2000000), HALO_E_INVALID_SESSION);
+    peer_go(peer);
+    expect_goaway(peer, HALO_CANCEL, 0);
+    expect_nothing(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +194,7 @@ int main(void)
         SERVER(polite_reset_of_closed_stream),
         SERVER(streams_end_before_their_session),
         cmocka_unit_test(block_cut_short_by_memory),
+        SERVER(no_window_for_the_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

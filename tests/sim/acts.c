@@ -174,8 +174,9 @@ static void rare_act(struct endpoint *end)
         }
         break;
     default:
-        if (halo_session_set_window(end->session, windows[sim_below(run, 5)]) != 0) {
-            sim_fail(run, "%s: set_window fails", end->name);
+        status = halo_session_set_window(end->session, windows[sim_below(run, 5)]);
+        if (status != 0 && !is_refusal(end, status)) {
+            sim_fail(run, "%s: set_window says %s", end->name, halo_status_name(status));
         }
         break;
     }

@@ -153,7 +153,7 @@ static void sent_ping(struct endpoint *end, const struct scanned *frame)
         return;
     }
     if (rules->pings_acked == rules->pings_got ||
-        memcmp(rules->pings[rules->pings_acked % 256], frame->payload, 8) != 0) {
+        memcmp(rules->pings[rules->pings_acked % 1024], frame->payload, 8) != 0) {
         sim_fail(end->run, "%s: answer to a PING that did not come", end->name);
     }
     rules->pings_acked++;
@@ -309,8 +309,13 @@ static void got_on_stream(struct rules *rules, const struct scanned *frame)
     if (frame->type == T_HEADERS) {
         stream->known = true;
     }
-    if ((frame->type == T_HEADERS || frame->type == T_DATA) &&
-        (frame->flags & F_END_STREAM) != 0) {
+    /* The end of a header block in several frames comes with the last of them. */
+    if (frame->type == T_HEADERS) {
+        rules->got_block_end = (frame->flags & F_END_STREAM) != 0;
+    }
+    if ((frame->type == T_DATA && (frame->flags & F_END_STREAM) != 0) ||
+        ((frame->type == T_HEADERS || frame->type == T_CONTINUATION) && rules->got_block_end &&
+         (frame->flags & F_END_HEADERS) != 0)) {
         stream->got_end = true;
         note_fresh(rules, frame->id);
     }
@@ -333,7 +338,7 @@ void rules_delivered(struct endpoint *end, const struct scanned *frame)
         got_settings(rules, frame);
     } else if (frame->type == T_PING) {
         if ((frame->flags & F_ACK) == 0) {
-            memcpy(rules->pings[rules->pings_got++ % 256], frame->payload, 8);
+            memcpy(rules->pings[rules->pings_got++ % 1024], frame->payload, 8);
         }
     } else if (frame->type == T_GOAWAY) {
         uint32_t last = u32(frame->payload) & 0x7fffffff;

@@ -168,6 +168,7 @@ struct rules {
     bool opened;
     bool goaway_sent, goaway_got;
     bool goaway_got_new;
+    bool got_block_end; /* END_STREAM of the header block that comes in */
     uint32_t goaway_sent_last;
     uint32_t goaway_got_last;
     uint64_t goaway_got_at;
@@ -178,7 +179,7 @@ struct rules {
     int64_t initial_waiting[128]; /* -1: not in this SETTINGS frame */
     uint32_t settings_got, settings_acked;
     uint32_t settings_sent, acks_got;
-    uint8_t pings[256][8];
+    uint8_t pings[1024][8];
     uint32_t pings_got, pings_acked;
     uint32_t fresh[64]; /* streams that ended in what was delivered just now */
     uint32_t fresh_count;
