@@ -230,6 +230,18 @@ void stream_free(struct halo_stream *stream)
 
 /* ---- the session ----------------------------------------------------------------------- */
 
+/* The peer closed the stream, and what came before waited for the application, which will not get
+ * it any more: even a clean end is none now. */
+static void lose_held(struct halo_stream *stream, const struct halo_error *error)
+{
+    if (stream->error.status == 0) {
+        stream->error = *error;
+        stream->error.processed = processed(stream, error);
+    }
+    stream_drop_held(stream);
+    stream_note(stream, NOTE_CLOSED);
+}
+
 void session_end(struct halo_session *session, const struct halo_error *error, bool goaway)
 {
     struct list_link *link;
@@ -252,16 +264,15 @@ void session_end(struct halo_session *session, const struct halo_error *error, b
         struct halo_error stream_error = *error;
 
         next = link->next;
-        if ((stream->flags & STREAM_CLOSED) != 0) {
-            if (stream->held != NULL) { /* paused for good: its end is told now */
-                stream_drop_held(stream);
-                stream_note(stream, NOTE_CLOSED);
-            }
-            continue;
-        }
         if (stream_error.status == 0) {
             stream_error.status = HALO_E_STREAM_CANCEL;
             stream_error.reason = "the session was closed";
+        }
+        if ((stream->flags & STREAM_CLOSED) != 0) {
+            if (stream->held != NULL) { /* paused for good: its end is told now */
+                lose_held(stream, &stream_error);
+            }
+            continue;
         }
         stream_drop_held(stream);
         stream_close(stream, &stream_error);

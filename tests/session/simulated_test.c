@@ -186,6 +186,26 @@ static void no_window_for_the_dead(struct fake_peer *peer)
     expect_nothing(peer);
 }
 
+/* The response was whole, and the peer has let go of the request with NO_ERROR; but the application,
+ * which had paused, never got it: that is no clean end. */
+static void held_response_is_lost_with_its_session(struct fake_peer *peer)
+{
+    halo_stream *stream;
+
+    peer_open(peer);
+    stream = peer_request(peer, "POST", 0);
+    put_ok(&peer->in, 1, 0);
+    peer_go(peer);
+    halo_stream_pause(stream);
+    put_data(&peer->in, 1, F_END_STREAM, 100);
+    put_rst_stream(&peer->in, 1, HALO_NO_ERROR);
+    peer_go(peer);
+    skip_log(peer);
+    halo_session_destroy(peer->session, HALO_NO_ERROR);
+    peer_go(peer);
+    expect_log(peer, "CLOSED 1 STREAM_CANCEL NO_ERROR origin=1 processed=2\nSESSION_CLOSED\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +215,7 @@ int main(void)
         SERVER(streams_end_before_their_session),
         cmocka_unit_test(block_cut_short_by_memory),
         SERVER(no_window_for_the_dead),
+        CLIENT(held_response_is_lost_with_its_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
