@@ -185,12 +185,14 @@ static void rare_act(struct endpoint *end)
 void acts_step(struct endpoint *end)
 {
     struct run *run = end->run;
-    uint32_t kind = sim_below(run, 100);
+    uint32_t kind = sim_below(run, 99);
 
     if (end->freed || end->session == NULL) {
         return;
     }
-    if (kind < 14) {
+    if (sim_below(run, run->rarely) == 0) {
+        rare_act(end);
+    } else if (kind < 14) {
         if (end->role == HALO_CLIENT && run->exchange_count < run->requests_wanted) {
             sender_request(end);
         }
@@ -204,12 +206,8 @@ void acts_step(struct endpoint *end)
         if (end->ping_calls < 60) {
             ping(end);
         }
-    } else if (kind < 99) {
-        if (end->kept_count > 0) {
-            app_release(end, sim_below(run, end->kept_count));
-        }
-    } else {
-        rare_act(end);
+    } else if (end->kept_count > 0) {
+        app_release(end, sim_below(run, end->kept_count));
     }
 }
 

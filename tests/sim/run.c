@@ -126,10 +126,11 @@ static void draw_run(struct run *run)
     run->time_jumps = sim_percent(run, 15);
     run->small_pieces = sim_percent(run, 25);
     run->calls_in_done = sim_percent(run, 30);
+    run->rarely = sim_percent(run, 50) ? 100 : 1000;
     run->busy = 20 + sim_below(run, 80);
-    run->requests_wanted = 1 + sim_below(run, sim_percent(run, 20) ? EXCHANGES_MAX : 12);
+    run->requests_wanted = 1 + sim_below(run, sim_percent(run, 40) ? EXCHANGES_MAX : 12);
     if (run->steps == 0) {
-        run->steps = 20 + sim_below(run, 150);
+        run->steps = 20 + sim_below(run, sim_percent(run, 25) ? 1500 : 200);
     }
     if (sim_percent(run, 30) && halo_header_set_new(&run->set, fields, 2) != 0) {
         abort();

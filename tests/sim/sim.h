@@ -26,7 +26,7 @@
 #include "frames.h"
 
 enum {
-    EXCHANGES_MAX = 64,
+    EXCHANGES_MAX = 100,
     WIRE_STREAMS_MAX = 256, /* the rules know ids below twice that */
     KEPT_MAX = 48,
     FRAMES_SHOWN = 40,
@@ -303,6 +303,7 @@ struct run {
     bool healthy; /* chaos is over */
     bool broken;  /* the connection was cut, or a session freed */
     uint32_t busy; /* percent: how much the applications do */
+    uint32_t rarely; /* acts per one that may end the connection */
     uint32_t requests_wanted;
 
     struct endpoint client, server;
