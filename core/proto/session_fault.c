@@ -48,7 +48,11 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
             .reason = fault->reason,
         };
 
-        session_end(session, &error, true);
+        if (fault->code == HALO_INTERNAL_ERROR) { /* nobody's fault: there is no memory */
+            session_out_of_memory(session);
+        } else {
+            session_end(session, &error, true);
+        }
     } else if (stream != NULL) {
         stream_reset(stream, fault->code, HALO_E_PROTOCOL, HALO_ORIGIN_LIBRARY, fault->reason);
     } else {
