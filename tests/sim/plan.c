@@ -85,11 +85,12 @@ static void add_number(struct field_list *list, const char *name, uint64_t numbe
 /* Fields whose names and values come back now and then, so that tables are used. */
 static void add_some(struct field_list *list, uint64_t seed, bool sent)
 {
-    static const char *const names[] = { "x-alpha", "cookie-not", "accept", "x-beta-name",
-                                         "user-agent", "x-c", "cache-control", "etag" };
-    static const char *const mixed[] = { "X-Alpha", "Cookie-Not", "Accept", "X-beta-NAME",
-                                         "User-Agent", "X-C", "Cache-Control", "ETag" };
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/";
+    static const char *const names[] = { "x-alpha",    "cookie-not", "accept",        "x-beta-name",
+                                         "user-agent", "x-c",        "cache-control", "etag" };
+    static const char *const mixed[] = { "X-Alpha",    "Cookie-Not", "Accept",        "X-beta-NAME",
+                                         "User-Agent", "X-C",        "Cache-Control", "ETag" };
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/";
     bool huge = mix(seed + 77) % 50 == 0;
     uint32_t count = (uint32_t)(mix(seed) % 6) + (huge ? 6 : 0);
     bool mixed_case = sent && mix(seed + 5) % 3 == 0;

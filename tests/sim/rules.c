@@ -28,8 +28,7 @@ static void begin_frame(struct scanner *scanner)
 }
 
 void scan(struct scanner *scanner, const uint8_t *octets, size_t len,
-          void (*on_frame)(struct endpoint *end, const struct scanned *frame),
-          struct endpoint *end)
+          void (*on_frame)(struct endpoint *end, const struct scanned *frame), struct endpoint *end)
 {
     while (len > 0) {
         size_t part = 1;
@@ -66,8 +65,8 @@ void scan(struct scanner *scanner, const uint8_t *octets, size_t len,
 
 static void show(struct endpoint *end, const struct scanned *frame, bool sent)
 {
-    static const char *const names[] = { "DATA", "HEADERS", "PRIORITY", "RST_STREAM",
-                                         "SETTINGS", "PUSH_PROMISE", "PING", "GOAWAY",
+    static const char *const names[] = { "DATA",          "HEADERS",      "PRIORITY", "RST_STREAM",
+                                         "SETTINGS",      "PUSH_PROMISE", "PING",     "GOAWAY",
                                          "WINDOW_UPDATE", "CONTINUATION" };
     struct run *run = end->run;
     struct shown_frame *shown = &run->shown[run->shown_count++ % FRAMES_SHOWN];
@@ -213,7 +212,13 @@ static void sent_on_stream(struct endpoint *end, const struct scanned *frame)
     if (frame->id == 0) {
         sim_fail(end->run, "%s: frame of type %u on stream 0", end->name, frame->type);
     }
-    if (stream == NULL || frame->type == T_CONTINUATION) {
+    if (stream == NULL) {
+        return;
+    }
+    if (frame->type == T_HEADERS || frame->type == T_CONTINUATION) {
+        stream->block_sent |= (frame->flags & F_END_HEADERS) != 0;
+    }
+    if (frame->type == T_CONTINUATION) {
         return;
     }
     if (!stream->known) {
@@ -233,7 +238,8 @@ static void sent_on_stream(struct endpoint *end, const struct scanned *frame)
         rules->window -= frame->len;
         stream->credit -= frame->len;
         if (frame->len > 0 && (rules->window < 0 || rules->initial + stream->credit < 0)) {
-            sim_fail(end->run, "%s: DATA beyond a window on stream %u: connection %lld, stream %lld",
+            sim_fail(end->run,
+                     "%s: DATA beyond a window on stream %u: connection %lld, stream %lld",
                      end->name, frame->id, (long long)rules->window,
                      (long long)(rules->initial + stream->credit));
         }

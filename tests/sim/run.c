@@ -238,7 +238,8 @@ static void expect_end(struct run *run, const char *what)
 
         for (size_t j = 0; j < 2; j++) {
             if (sides[j]->opened && !sides[j]->closed) {
-                sim_fail(run, "%s: %s: exchange %u is still open: up %llu of %llu, down %llu of %llu",
+                sim_fail(run,
+                         "%s: %s: exchange %u is still open: up %llu of %llu, down %llu of %llu",
                          what, j == 0 ? "client" : "server", i,
                          (unsigned long long)exchange->server.received,
                          (unsigned long long)exchange->up_len,

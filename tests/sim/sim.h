@@ -53,8 +53,8 @@ struct sim_memory {
     uint64_t octets;
     uint64_t octets_max;
     uint64_t calls;
-    uint64_t fail_at;      /* the call that fails; 0: none */
-    uint32_t fail_one_in;  /* 0: none */
+    uint64_t fail_at;     /* the call that fails; 0: none */
+    uint32_t fail_one_in; /* 0: none */
     bool failed;
 };
 
@@ -78,12 +78,12 @@ struct sender {
     uint64_t sent;
     uint8_t way;
     bool trailers;
-    bool wait;        /* trailers are sent when halo asks for them */
-    bool begun;       /* header block sent */
-    bool end_called;  /* waits to be asked */
+    bool wait;       /* trailers are sent when halo asks for them */
+    bool begun;      /* header block sent */
+    bool end_called; /* waits to be asked */
     bool asked;
-    bool done;        /* everything was handed to halo */
-    bool busy;        /* a write is being made: callbacks keep out */
+    bool done; /* everything was handed to halo */
+    bool busy; /* a write is being made: callbacks keep out */
     bool source_live;
     bool source_idle;
 };
@@ -158,6 +158,7 @@ struct wire_stream {
     bool sent_end, sent_reset;
     bool got_end, got_reset, got_refused;
     bool headers_sent;
+    bool block_sent;     /* to its last frame */
     uint64_t got_end_at; /* what this end builds from this octet on, it builds knowing */
     uint64_t got_reset_at;
 };
@@ -175,7 +176,7 @@ struct rules {
     uint32_t block_id;
     uint32_t last_opened;
     int64_t window;
-    int64_t initial; /* that of the SETTINGS acknowledged last */
+    int64_t initial;              /* that of the SETTINGS acknowledged last */
     int64_t initial_waiting[128]; /* -1: not in this SETTINGS frame */
     uint32_t settings_got, settings_acked;
     uint32_t settings_sent, acks_got;
@@ -269,9 +270,9 @@ void acts_settings(struct endpoint *end, bool generous);
 /* ---- adversary.c ----------------------------------------------------------------------- */
 
 struct adversary {
-    uint32_t next_id;      /* as a client */
-    uint32_t seen_id;      /* as a server: highest stream of the client */
-    uint32_t mischief;     /* percent of the frames that are bad */
+    uint32_t next_id;  /* as a client */
+    uint32_t seen_id;  /* as a server: highest stream of the client */
+    uint32_t mischief; /* percent of the frames that are bad */
     bool quiet;
 };
 
@@ -300,9 +301,9 @@ struct run {
     bool time_jumps;
     bool small_pieces;
     bool calls_in_done;
-    bool healthy; /* chaos is over */
-    bool broken;  /* the connection was cut, or a session freed */
-    uint32_t busy; /* percent: how much the applications do */
+    bool healthy;    /* chaos is over */
+    bool broken;     /* the connection was cut, or a session freed */
+    uint32_t busy;   /* percent: how much the applications do */
     uint32_t rarely; /* acts per one that may end the connection */
     uint32_t requests_wanted;
 
