@@ -417,7 +417,8 @@ struct halo_request {
 HALO_API int halo_session_request(halo_session *session, const struct halo_request *request,
                                   unsigned flags, void *user_data, halo_stream **stream);
 
-/* Sends SETTINGS; they hold once HALO_EVENT_SETTINGS_ACK comes. Returns 0,
+/* Sends SETTINGS; they hold once HALO_EVENT_SETTINGS_ACK comes. enable_connect_protocol cannot be taken
+ * back and no_rfc7540_priorities not be changed (HALO_E_INVALID_SETTING_VALUE). Returns 0,
  * HALO_E_MAX_PENDING_SETTINGS_ACK, HALO_E_INVALID_SETTING_VALUE. Node: settings(). */
 HALO_API int halo_session_settings(halo_session *session, const struct halo_settings *settings);
 /* Sends PING. `payload` NULL: the time, little-endian. Returns 0, HALO_E_PING_CANCEL when too many

@@ -206,6 +206,27 @@ static void held_response_is_lost_with_its_session(struct fake_peer *peer)
     expect_log(peer, "CLOSED 1 STREAM_CANCEL NO_ERROR origin=1 processed=2\nSESSION_CLOSED\n");
 }
 
+/* RFC 8441 section 3 and RFC 9218 2.1: a peer ends the connection over these, so they are not
+ * sent. */
+static void settings_that_bind(struct fake_peer *peer)
+{
+    struct halo_settings settings = { .enable_connect_protocol = 1 };
+
+    peer_open(peer);
+    settings.present = HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL);
+    assert_int_equal(halo_session_settings(peer->session, &settings), 0);
+    settings.enable_connect_protocol = 0; /* not acknowledged yet, and said all the same */
+    assert_int_equal(halo_session_settings(peer->session, &settings), HALO_E_INVALID_SETTING_VALUE);
+    put_settings_ack(&peer->in);
+    peer_go(peer);
+    assert_int_equal(halo_session_settings(peer->session, &settings), HALO_E_INVALID_SETTING_VALUE);
+    settings.present = HALO_SETTINGS_BIT(HALO_SETTINGS_NO_RFC7540_PRIORITIES);
+    settings.no_rfc7540_priorities = 0; /* the first ones of a server say 1 */
+    assert_int_equal(halo_session_settings(peer->session, &settings), HALO_E_INVALID_SETTING_VALUE);
+    settings.no_rfc7540_priorities = 1;
+    assert_int_equal(halo_session_settings(peer->session, &settings), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +237,7 @@ int main(void)
         cmocka_unit_test(block_cut_short_by_memory),
         SERVER(no_window_for_the_dead),
         CLIENT(held_response_is_lost_with_its_session),
+        SERVER(settings_that_bind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

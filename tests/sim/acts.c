@@ -110,6 +110,14 @@ void acts_settings(struct endpoint *end, bool generous)
         settings.max_frame_size = 16384 + sim_below(run, 20000);
         settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_FRAME_SIZE);
     }
+    if (sim_percent(run, 10)) { /* may not be taken back once it was said */
+        settings.enable_connect_protocol = sim_below(run, 2);
+        settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_CONNECT_PROTOCOL);
+    }
+    if (sim_percent(run, 10)) { /* is fixed by the first SETTINGS */
+        settings.no_rfc7540_priorities = sim_below(run, 2);
+        settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_NO_RFC7540_PRIORITIES);
+    }
     if (sim_percent(run, 20)) {
         settings.custom[0].id = (uint16_t)(20 + sim_below(run, 1000));
         settings.custom[0].value = sim_below(run, 1000);
@@ -121,7 +129,8 @@ void acts_settings(struct endpoint *end, bool generous)
         if ((settings.present & HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE)) != 0) {
             end->initial_now = settings.initial_window_size;
         }
-    } else if (status != HALO_E_MAX_PENDING_SETTINGS_ACK && !is_refusal(end, status)) {
+    } else if (status != HALO_E_MAX_PENDING_SETTINGS_ACK && !is_refusal(end, status) &&
+               status != HALO_E_INVALID_SETTING_VALUE) {
         sim_fail(run, "%s: settings says %s", end->name, halo_status_name(status));
     }
 }

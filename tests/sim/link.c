@@ -69,6 +69,7 @@ static size_t pull_once(struct endpoint *end)
     struct iovec iov[16];
     int max = sim_percent(run, 25) ? 1 : 1 + (int)sim_below(run, 16);
     size_t limit = run->healthy ? 1u << 18 : pull_limit(run);
+    bool wanted = halo_session_wants_send(end->session) != 0;
     int count = halo_session_pull(end->session, iov, max, limit);
     size_t total = 0;
     size_t sent;
@@ -82,8 +83,8 @@ static size_t pull_once(struct endpoint *end)
         }
         total += iov[i].iov_len;
     }
-    if (total > limit) {
-        sim_fail(run, "%s: pull beyond its limit", end->name);
+    if (total > limit || (total > 0 && !wanted)) {
+        sim_fail(run, "%s: pulled %zu octets, limit %zu, wanted %d", end->name, total, limit, wanted);
     }
     sent = total > 0 && !run->healthy && sim_percent(run, 30) ? sim_below(run, (uint32_t)total + 1)
                                                               : total;
