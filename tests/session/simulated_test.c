@@ -227,6 +227,33 @@ static void settings_that_bind(struct fake_peer *peer)
     assert_int_equal(halo_session_settings(peer->session, &settings), 0);
 }
 
+/* Being asked for trailers takes no octet: a connection without window does not delay it. */
+static void trailers_need_no_window(struct fake_peer *peer)
+{
+    static char body[70000];
+
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    put_get(&peer->in, 3);
+    put_window_update(&peer->in, 1, 1000000);
+    peer_go(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0), 0);
+    assert_int_equal(halo_stream_write_borrow(peer_stream(peer, 1), body, sizeof(body), 0, NULL, NULL),
+                     0);
+    peer_go(peer);
+    skip_log(peer);
+    skip_output(peer);
+    assert_int_equal(
+        halo_stream_respond(peer_stream(peer, 3), 200, NULL, HALO_WAIT_FOR_TRAILERS), 0);
+    assert_int_equal(halo_stream_end(peer_stream(peer, 3)), 0);
+    peer_go(peer);
+    expect_log(peer, "WANT_TRAILERS 3\n");
+    assert_int_equal(halo_stream_end(peer_stream(peer, 3)), 0);
+    peer_go(peer);
+    expect_headers(peer, 3, 0, NULL);
+    expect_data(peer, 3, F_END_STREAM, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +265,7 @@ int main(void)
         SERVER(no_window_for_the_dead),
         CLIENT(held_response_is_lost_with_its_session),
         SERVER(settings_that_bind),
+        SERVER(trailers_need_no_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
