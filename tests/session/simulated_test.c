@@ -238,13 +238,13 @@ static void trailers_need_no_window(struct fake_peer *peer)
     put_window_update(&peer->in, 1, 1000000);
     peer_go(peer);
     assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0), 0);
-    assert_int_equal(halo_stream_write_borrow(peer_stream(peer, 1), body, sizeof(body), 0, NULL, NULL),
-                     0);
+    assert_int_equal(
+        halo_stream_write_borrow(peer_stream(peer, 1), body, sizeof(body), 0, NULL, NULL), 0);
     peer_go(peer);
     skip_log(peer);
     skip_output(peer);
-    assert_int_equal(
-        halo_stream_respond(peer_stream(peer, 3), 200, NULL, HALO_WAIT_FOR_TRAILERS), 0);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 3), 200, NULL, HALO_WAIT_FOR_TRAILERS),
+                     0);
     assert_int_equal(halo_stream_end(peer_stream(peer, 3)), 0);
     peer_go(peer);
     expect_log(peer, "WANT_TRAILERS 3\n");

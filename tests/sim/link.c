@@ -84,7 +84,8 @@ static size_t pull_once(struct endpoint *end)
         total += iov[i].iov_len;
     }
     if (total > limit || (total > 0 && !wanted)) {
-        sim_fail(run, "%s: pulled %zu octets, limit %zu, wanted %d", end->name, total, limit, wanted);
+        sim_fail(run, "%s: pulled %zu octets, limit %zu, wanted %d", end->name, total, limit,
+                 wanted);
     }
     sent = total > 0 && !run->healthy && sim_percent(run, 30) ? sim_below(run, (uint32_t)total + 1)
                                                               : total;

@@ -109,6 +109,19 @@ static struct wire_stream *stream_of(struct rules *rules, uint32_t id)
 
 static void check_order(struct endpoint *end, const struct scanned *frame)
 {
+    /* RFC 9113 section 6, by type */
+    static const unsigned allowed[] = {
+        F_END_STREAM | F_PADDED,
+        F_END_STREAM | F_END_HEADERS | F_PADDED | F_PRIORITY,
+        0,
+        0,
+        F_ACK,
+        F_END_HEADERS | F_PADDED,
+        F_ACK,
+        0,
+        0,
+        F_END_HEADERS,
+    };
     struct rules *rules = &end->rules;
 
     if (!rules->opened && (frame->type != T_SETTINGS || (frame->flags & F_ACK) != 0)) {
@@ -120,6 +133,10 @@ static void check_order(struct endpoint *end, const struct scanned *frame)
     }
     if (frame->type == T_CONTINUATION && rules->block_id == 0) {
         sim_fail(end->run, "%s: CONTINUATION without a header block", end->name);
+    }
+    if (frame->type < 10 && (frame->flags & ~allowed[frame->type]) != 0) {
+        sim_fail(end->run, "%s: frame of type %u with flags %#x", end->name, frame->type,
+                 frame->flags);
     }
     if (frame->len > 16384) {
         sim_fail(end->run, "%s: a frame of %u octets", end->name, frame->len);
