@@ -338,30 +338,42 @@ void run_clean(struct run *run)
     halo_header_set_free(run->set);
 }
 
+static void run_adversary(struct run *run)
+{
+    struct endpoint *subject;
+
+    adversary_open(run);
+    subject = run->subject;
+    if (session_begin(subject)) {
+        chaos(run);
+    }
+    if (!subject->freed) {
+        run->healthy = true;
+        halo_session_destroy(subject->session, HALO_NO_ERROR);
+        link_poll(subject);
+        link_pull(subject);
+        if (!subject->freed && !subject->over) {
+            sim_fail(run, "%s: destroyed and not over", subject->name);
+        }
+    }
+    finish_end(subject);
+}
+
 void run_seed(struct run *run)
 {
+    bool begun;
+
     run->random = run->seed * 0x2545f4914f6cdd1du + 1;
     draw_run(run);
     endpoint_begin(run, &run->client, HALO_CLIENT);
     endpoint_begin(run, &run->server, HALO_SERVER);
     if (run->with_adversary) {
-        adversary_open(run);
-        if (session_begin(run->subject)) {
-            chaos(run);
-        }
-        if (!run->subject->freed) {
-            run->healthy = true;
-            halo_session_destroy(run->subject->session, HALO_NO_ERROR);
-            link_poll(run->subject);
-            link_pull(run->subject);
-            if (!run->subject->freed && !run->subject->over) {
-                sim_fail(run, "%s: destroyed and not over", run->subject->name);
-            }
-        }
-        finish_end(run->subject);
+        run_adversary(run);
         return;
     }
-    if (session_begin(&run->client) & session_begin(&run->server)) {
+    begun = session_begin(&run->client);
+    begun = session_begin(&run->server) && begun;
+    if (begun) {
         chaos(run);
         recover(run);
         end_sessions(run);
