@@ -254,6 +254,26 @@ static void trailers_need_no_window(struct fake_peer *peer)
     expect_data(peer, 3, F_END_STREAM, 0);
 }
 
+/* A response waits for a paused application; the peer is done with the stream and does not think of
+ * its window any more when it changes the initial one. */
+static void settings_and_streams_that_ended(struct fake_peer *peer)
+{
+    halo_stream *stream;
+
+    peer_open(peer);
+    stream = peer_request(peer, "GET", HALO_END_STREAM);
+    put_window_update(&peer->in, 1, 1000);
+    put_ok(&peer->in, 1, 0);
+    peer_go(peer);
+    halo_stream_pause(stream);
+    put_data(&peer->in, 1, F_END_STREAM, 10);
+    put_settings(&peer->in, 4, 0x7fffffff, 0);
+    peer_go(peer);
+    skip_log(peer);
+    skip_output(peer);
+    expect_alive(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +286,7 @@ int main(void)
         CLIENT(held_response_is_lost_with_its_session),
         SERVER(settings_that_bind),
         SERVER(trailers_need_no_window),
+        CLIENT(settings_and_streams_that_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
