@@ -272,6 +272,9 @@ static void settings_and_streams_that_ended(struct fake_peer *peer)
     skip_log(peer);
     skip_output(peer);
     expect_alive(peer);
+    halo_stream_resume(stream);
+    peer_go(peer);
+    expect_log(peer, "DATA 1 len=10 END\nCLOSED 1\n");
 }
 
 int main(void)
