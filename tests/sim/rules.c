@@ -332,6 +332,13 @@ static void got_on_stream(struct rules *rules, const struct scanned *frame)
     if (frame->type == T_HEADERS) {
         stream->known = true;
     }
+    if (frame->type == T_PUSH_PROMISE) { /* the promised stream may be reset */
+        struct wire_stream *promised = stream_of(rules, u32(frame->payload) & 0x7fffffff);
+
+        if (promised != NULL) {
+            promised->known = true;
+        }
+    }
     /* The end of a header block in several frames comes with the last of them. */
     if (frame->type == T_HEADERS) {
         rules->got_block_end = (frame->flags & F_END_STREAM) != 0;
