@@ -162,10 +162,10 @@ static void check_processed(struct endpoint *end, const struct exchange *exchang
         sim_fail(run, "%s: a request that was never sent may have been processed", end->name);
     }
     if (run->with_adversary) {
-        bool known = id / 2 < WIRE_STREAMS_MAX;
+        bool known = id < WIRE_STREAMS_MAX;
         bool said = id == 0 || (rules->goaway_got && id > rules->goaway_got_last) ||
-                    (known && rules->streams[id / 2].got_refused) ||
-                    (known && !rules->streams[id / 2].block_sent); /* it never left */
+                    (known && rules->streams[id].got_refused) ||
+                    (known && !rules->streams[id].block_sent); /* it never left */
 
         if (error->processed == HALO_PROCESSED_NO && !said) {
             sim_fail(run, "client: nobody said that stream %u was not processed", id);

@@ -45,6 +45,7 @@ void sim_fail(struct run *of, const char *format, ...)
 {
     va_list arguments;
 
+    fflush(stdout);
     print_where();
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);

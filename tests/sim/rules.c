@@ -104,7 +104,7 @@ void rules_init(struct rules *rules)
 
 static struct wire_stream *stream_of(struct rules *rules, uint32_t id)
 {
-    return id / 2 < WIRE_STREAMS_MAX ? &rules->streams[id / 2] : NULL;
+    return id < WIRE_STREAMS_MAX ? &rules->streams[id] : NULL;
 }
 
 static void check_order(struct endpoint *end, const struct scanned *frame)

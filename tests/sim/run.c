@@ -99,6 +99,7 @@ static bool session_begin(struct endpoint *end)
     }
     halo_session_options_init(&options, end->role);
     draw_options(end, &options);
+    options.strict_single_value_fields = 0; /* fields are drawn from a few names */
     options.allocator = end->memory.allocator;
     status = halo_session_new(&end->session, &options, run->now_ns);
     if (status != 0) {

@@ -27,7 +27,7 @@
 
 enum {
     EXCHANGES_MAX = 100,
-    WIRE_STREAMS_MAX = 256, /* the rules know ids below twice that */
+    WIRE_STREAMS_MAX = 512, /* the rules know ids below that */
     KEPT_MAX = 48,
     FRAMES_SHOWN = 40,
     SCAN_PAYLOAD = 512,
