@@ -19,17 +19,20 @@ struct fault {
     uint8_t scope;
     /* A stream's fault that a peer may cause without malice and without cost (a refused stream). */
     uint8_t innocent;
+    int16_t status;     /* HALO_E_*, for callers outside a session; 0: HALO_E_PROTOCOL */
     uint32_t code;      /* enum halo_code */
     const char *reason; /* becomes GOAWAY's debug data and halo_error.reason */
 };
 
-#define FAULT_OF(scope_, innocent_, code_, reason_)                                                \
+#define FAULT_WITH_STATUS(scope_, innocent_, status_, code_, reason_)                              \
     (__extension__({                                                                               \
-        static const struct fault fault_constant = { (scope_), (innocent_), (code_), (reason_) };  \
+        static const struct fault fault_constant = { (scope_), (innocent_), (status_), (code_),    \
+                                                     (reason_) };                                  \
         &fault_constant;                                                                           \
     }))
-#define STREAM_FAULT(code, reason)     FAULT_OF(FAULT_STREAM, 0, code, reason)
-#define CONNECTION_FAULT(code, reason) FAULT_OF(FAULT_CONNECTION, 0, code, reason)
+#define FAULT_OF(scope, innocent, code, reason) FAULT_WITH_STATUS(scope, innocent, 0, code, reason)
+#define STREAM_FAULT(code, reason)              FAULT_OF(FAULT_STREAM, 0, code, reason)
+#define CONNECTION_FAULT(code, reason)          FAULT_OF(FAULT_CONNECTION, 0, code, reason)
 
 /* Passes a fault on to the caller. */
 #define FAULT_TRY(expression)                                                                      \

@@ -9,7 +9,10 @@ enum {
     PSEUDO_LAST = HALO_NAME_PROTOCOL,
 };
 
-#define MALFORMED(reason) STREAM_FAULT(HALO_PROTOCOL_ERROR, reason)
+/* RFC 9113 8.1.1; `status` is what <halo/check.h> calls it. */
+#define MALFORMED_AS(status, reason)                                                               \
+    FAULT_WITH_STATUS(FAULT_STREAM, 0, status, HALO_PROTOCOL_ERROR, reason)
+#define MALFORMED(reason) MALFORMED_AS(HALO_E_PROTOCOL, reason)
 
 static bool is(halo_bytes value, const char *text, size_t len)
 {
@@ -23,14 +26,14 @@ static const struct fault *read_content_length(halo_bytes value, struct message 
     int64_t length = 0;
 
     if (message->content_length >= 0) {
-        return MALFORMED("content-length given twice");
+        return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length given twice");
     }
     if (value.len == 0 || value.len > 18) {
-        return MALFORMED("content-length is not a number");
+        return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length is not a number");
     }
     for (size_t i = 0; i < value.len; i++) {
         if (value.data[i] < '0' || value.data[i] > '9') {
-            return MALFORMED("content-length is not a number");
+            return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length is not a number");
         }
         length = length * 10 + (value.data[i] - '0');
     }
@@ -53,6 +56,18 @@ static const bool has_rule[HALO_NAME_COUNT] = {
     [HALO_NAME_PRIORITY] = true,
 };
 
+/* RFC 9113 8.2.1. */
+static const struct fault *bad_octets(const halo_header *field)
+{
+    if ((field->flags & HPACK_FIELD_BAD_NAME) != 0) {
+        return MALFORMED_AS(HALO_E_INVALID_HEADER_NAME, "field name with a forbidden octet");
+    }
+    if ((field->flags & HPACK_FIELD_BAD_VALUE) != 0) {
+        return MALFORMED_AS(HALO_E_INVALID_HEADER_VALUE, "field value with a forbidden octet");
+    }
+    return MALFORMED_AS(HALO_E_INVALID_HEADER_VALUE, "field value with white space at an end");
+}
+
 /* The pseudo-header fields of a list by token, NULL where there is none. */
 struct pseudo_fields {
     const halo_header *by_token[PSEUDO_LAST + 1];
@@ -72,28 +87,30 @@ static inline const struct fault *check_regular(const halo_header *fields, size_
         const halo_header *field = &fields[i];
 
         if (HALO_UNLIKELY((field->flags & HPACK_FIELD_BAD) != 0)) {
-            return MALFORMED("field name or value with a forbidden octet");
+            return bad_octets(field);
         }
         if (HALO_LIKELY(!has_rule[field->token])) {
             continue;
         }
         if (field->token == HALO_NAME_UNKNOWN) {
             if (HALO_UNLIKELY(field->name.data[0] == ':')) {
-                return MALFORMED("unknown pseudo-header field");
+                return MALFORMED_AS(HALO_E_INVALID_PSEUDOHEADER, "unknown pseudo-header field");
             }
             continue;
         }
         if (HALO_UNLIKELY(field->token <= PSEUDO_LAST)) {
-            return MALFORMED("pseudo-header field behind a regular one, or in trailers");
+            return MALFORMED_AS(HALO_E_PSEUDOHEADER_NOT_ALLOWED,
+                                "pseudo-header field behind a regular one, or in trailers");
         }
         if (HALO_UNLIKELY(header_check_token(field) != 0)) {
-            return MALFORMED("connection-specific header field");
+            return MALFORMED_AS(HALO_E_INVALID_CONNECTION_HEADERS,
+                                "connection-specific header field");
         }
         if (field->token == HALO_NAME_CONTENT_LENGTH) {
             FAULT_TRY(read_content_length(field->value, message));
         } else if (field->token == HALO_NAME_HOST) {
             if (pseudo->host != NULL) {
-                return MALFORMED("host given twice");
+                return MALFORMED_AS(HALO_E_HEADER_SINGLE_VALUE, "host given twice");
             }
             pseudo->host = field;
         } else if (field->token == HALO_NAME_COOKIE) {
@@ -123,11 +140,12 @@ static inline const struct fault *read_pseudo(const halo_header *fields, size_t 
         }
         if (HALO_UNLIKELY((allowed >> token & 1u) == 0)) {
             return pseudo->by_token[token] != NULL
-                       ? MALFORMED("pseudo-header field given twice")
-                       : MALFORMED("pseudo-header field not allowed here");
+                       ? MALFORMED_AS(HALO_E_HEADER_SINGLE_VALUE, "pseudo-header field given twice")
+                       : MALFORMED_AS(HALO_E_PSEUDOHEADER_NOT_ALLOWED,
+                                      "pseudo-header field not allowed here");
         }
         if (HALO_UNLIKELY((field->flags & HPACK_FIELD_BAD) != 0)) {
-            return MALFORMED("pseudo-header field with a forbidden octet");
+            return bad_octets(field);
         }
         pseudo->by_token[token] = field;
         allowed ^= 1u << token; /* once */
@@ -219,17 +237,17 @@ static inline const struct fault *check_authority(const struct pseudo_fields *ps
     const halo_header *authority = pseudo->by_token[HALO_NAME_AUTHORITY];
 
     if (authority != NULL && !authority_ok(authority->value)) {
-        return MALFORMED("malformed :authority");
+        return MALFORMED_AS(HALO_E_BAD_AUTHORITY, "malformed :authority");
     }
     if (pseudo->host != NULL && !authority_ok(pseudo->host->value)) {
-        return MALFORMED("malformed host");
+        return MALFORMED_AS(HALO_E_BAD_AUTHORITY, "malformed host");
     }
     if (authority != NULL && pseudo->host != NULL &&
         !host_equal(authority->value, pseudo->host->value)) {
-        return MALFORMED(":authority and host differ");
+        return MALFORMED_AS(HALO_E_BAD_AUTHORITY, ":authority and host differ");
     }
     if (authority == NULL && pseudo->host == NULL && needed) {
-        return MALFORMED("neither :authority nor host");
+        return MALFORMED_AS(HALO_E_BAD_AUTHORITY, "neither :authority nor host");
     }
     return NULL;
 }
@@ -263,14 +281,17 @@ static const struct fault *check_connect(const struct pseudo_fields *pseudo,
     const halo_header *path = pseudo->by_token[HALO_NAME_PATH];
 
     if (pseudo->by_token[HALO_NAME_AUTHORITY] == NULL) {
-        return MALFORMED("CONNECT without :authority");
+        return MALFORMED_AS(HALO_E_CONNECT_AUTHORITY, "CONNECT without :authority");
     }
     message->connect = true;
     if (pseudo->by_token[HALO_NAME_PROTOCOL] == NULL) {
-        return scheme != NULL || path != NULL ? MALFORMED("CONNECT with :scheme or :path") : NULL;
+        if (scheme != NULL) {
+            return MALFORMED_AS(HALO_E_CONNECT_SCHEME, "CONNECT with :scheme");
+        }
+        return path != NULL ? MALFORMED_AS(HALO_E_CONNECT_PATH, "CONNECT with :path") : NULL;
     }
     if (!limits->extended_connect) {
-        return MALFORMED(":protocol, which was not enabled");
+        return MALFORMED_AS(HALO_E_CONNECT_PROTOCOL, ":protocol, which was not enabled");
     }
     message->extended_connect = true;
     if (scheme == NULL || path == NULL) {
@@ -321,7 +342,7 @@ const struct fault *message_check_request(const halo_header *fields, size_t coun
         return check_authority(&pseudo, true);
     }
     if (pseudo.by_token[HALO_NAME_PROTOCOL] != NULL) {
-        return MALFORMED(":protocol without CONNECT");
+        return MALFORMED_AS(HALO_E_CONNECT_PROTOCOL, ":protocol without CONNECT");
     }
     if (pseudo.by_token[HALO_NAME_SCHEME] == NULL || pseudo.by_token[HALO_NAME_PATH] == NULL) {
         return MALFORMED("request without :scheme or :path");
@@ -347,16 +368,17 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
         return MALFORMED("response without :status");
     }
     if (status->value.len != 3 || status->value.data[0] < '1' || status->value.data[0] > '9') {
-        return MALFORMED("malformed :status");
+        return MALFORMED_AS(HALO_E_STATUS_INVALID, "malformed :status");
     }
     for (size_t i = 0; i < 3; i++) {
         if (status->value.data[i] < '0' || status->value.data[i] > '9') {
-            return MALFORMED("malformed :status");
+            return MALFORMED_AS(HALO_E_STATUS_INVALID, "malformed :status");
         }
         message->status = message->status * 10 + (status->value.data[i] - '0');
     }
     if (message->status == 101) {
-        return MALFORMED("status 101 does not exist in HTTP/2"); /* RFC 9113 8.6 */
+        return MALFORMED_AS(HALO_E_STATUS_101,
+                            "status 101 does not exist in HTTP/2"); /* RFC 9113 8.6 */
     }
     return NULL;
 }
@@ -368,7 +390,7 @@ const struct fault *message_check_trailers(const halo_header *fields, size_t cou
 
     FAULT_TRY(check_regular(fields, count, 0, LIMIT_TRAILER_FIELDS, &message, &pseudo));
     if (message.content_length >= 0) {
-        return MALFORMED("content-length in trailers");
+        return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length in trailers");
     }
     return NULL;
 }

@@ -27,9 +27,8 @@ void session_write_reset(struct halo_session *session, uint32_t stream_id, uint3
 void session_fault(struct halo_session *session, const struct fault *fault, uint32_t stream_id,
                    struct halo_stream *stream)
 {
-    static const struct fault too_many = { FAULT_CONNECTION, 0, HALO_ENHANCE_YOUR_CALM,
+    static const struct fault too_many = { FAULT_CONNECTION, 0, 0, HALO_ENHANCE_YOUR_CALM,
                                            "too many streams that had to be reset" };
-
     int status = HALO_E_PROTOCOL;
 
     if (fault->scope == FAULT_STREAM && !fault->innocent) {

@@ -2,11 +2,13 @@
 #ifndef HALO_HALO_H
 #define HALO_HALO_H
 
+#include <halo/check.h>
 #include <halo/client.h>
 #include <halo/connection.h>
 #include <halo/constants.h>
 #include <halo/error.h>
 #include <halo/header.h>
+#include <halo/hpack.h>
 #include <halo/loop.h>
 #include <halo/names.h>
 #include <halo/priority.h>
