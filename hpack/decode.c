@@ -383,8 +383,12 @@ enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list 
                                const uint8_t *in, size_t len, bool last, size_t *consumed)
 {
     *consumed = 0;
-    if (len == 0) {
-        return HPACK_OK; /* `in` may be NULL */
+    if (len == 0) { /* `in` may be NULL */
+        if (last && decoder->is_update_due) {
+            decoder->reason = "table size update missing";
+            return HPACK_BROKEN;
+        }
+        return HPACK_OK;
     }
     const uint8_t *at = in;
     const uint8_t *end = in + len;
