@@ -30,7 +30,8 @@ describe_type() {
     debug) options=(--buildtype=debug) ;;
     asan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dhttp1=auto) ;;
     tsan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
-    coverage) options=(--buildtype=debug -Db_coverage=true) ;;
+    # Without optimization: a branch of the source is then a branch that is counted.
+    coverage) options=(--buildtype=debug -Doptimization=0 -Db_coverage=true) ;;
     clang)
         compiler=clang
         options=(--buildtype=release -Doptimization=3 -Dhttp1=auto)
