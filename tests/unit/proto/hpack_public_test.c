@@ -187,7 +187,9 @@ static void table_sizes(void **state)
 static void argument_errors(void **state)
 {
     struct halo_hpack_decoder_options options;
+    struct halo_hpack_encoder_options encoder_options = { .struct_size = 0 };
     struct ends ends = make_ends(NULL, NULL);
+    halo_hpack_encoder *encoder;
     halo_hpack_decoder *decoder;
     halo_header bad = FIELD("a", "b");
     uint8_t block[256];
@@ -236,6 +238,7 @@ static void argument_errors(void **state)
     halo_hpack_decoder_options_init(&options);
     options.string = (1 << 30) + 1;
     assert_int_equal(halo_hpack_decoder_new(&decoder, &options), HALO_E_INVALID_ARGUMENT);
+    assert_int_equal(halo_hpack_encoder_new(&encoder, &encoder_options), HALO_E_INVALID_ARGUMENT);
     options.struct_size = 0;
     assert_int_equal(halo_hpack_decoder_new(&decoder, &options), HALO_E_INVALID_ARGUMENT);
 }
