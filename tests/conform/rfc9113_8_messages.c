@@ -275,6 +275,51 @@ static void test_server_8_5_connect_without_authority(struct fake_peer *peer)
     put_fields(&peer->in, 1, 0, ":method", "CONNECT", NULL);
 }
 
+/* A tunnel carries DATA, and ends with END_STREAM on one or with RST_STREAM. */
+static void test_server_8_5_headers_on_a_tunnel(struct fake_peer *peer)
+{
+    put_fields(&peer->in, 1, 0, ":method", "CONNECT", ":authority", "example.org:443", NULL);
+    peer_go(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0), 0);
+    peer_go(peer);
+    expect_headers(peer, 1, 0, ":status: 200\n");
+    put_data(&peer->in, 1, 0, 4);
+    put_fields(&peer->in, 1, F_END_STREAM, "x-test", "ok", NULL);
+}
+
+static void test_server_8_5_end_of_a_tunnel(struct fake_peer *peer)
+{
+    put_fields(&peer->in, 1, 0, ":method", "CONNECT", ":authority", "example.org:443", NULL);
+    put_data(&peer->in, 1, F_END_STREAM, 4);
+    peer_go(peer);
+    expect_log(peer, "REQUEST 1 :method=CONNECT :authority=example.org:443\nDATA 1 len=4 END\n");
+}
+
+/* Opens a tunnel on stream 3. */
+static void open_tunnel(struct fake_peer *peer, const char *status)
+{
+    peer_request(peer, "CONNECT", 0);
+    peer_go(peer);
+    skip_output(peer);
+    put_fields(&peer->in, 3, 0, ":status", status, NULL);
+    put_data(&peer->in, 3, 0, 4);
+    put_fields(&peer->in, 3, F_END_STREAM, "x-test", "ok", NULL);
+}
+
+static void test_client_8_5_headers_on_a_tunnel(struct fake_peer *peer)
+{
+    open_tunnel(peer, "200");
+}
+
+/* A CONNECT that is refused is answered like any request. */
+static void test_client_8_5_trailers_of_a_refusal(struct fake_peer *peer)
+{
+    open_tunnel(peer, "403");
+    peer_go(peer);
+    expect_log(peer, "RESPONSE 3 status=403 :status=403\nDATA 3 len=4\n"
+                     "TRAILERS 3 END x-test=ok\n");
+}
+
 static void test_client_8_6_status_101(struct fake_peer *peer)
 {
     put_fields(&peer->in, 1, 0, ":status", "101", NULL);
@@ -333,6 +378,10 @@ static const struct conform_case cases[] = {
     SERVER_CASE(test_server_8_5_connect, ACCEPTED),
     SERVER_CASE(test_server_8_5_connect_with_path, STREAM_ERROR(1, PROTOCOL_ERROR)),
     SERVER_CASE(test_server_8_5_connect_without_authority, STREAM_ERROR(1, PROTOCOL_ERROR)),
+    SERVER_CASE(test_server_8_5_headers_on_a_tunnel, STREAM_ERROR(1, PROTOCOL_ERROR)),
+    SERVER_CASE(test_server_8_5_end_of_a_tunnel, ACCEPTED),
+    CLIENT_CASE(test_client_8_5_headers_on_a_tunnel, STREAM_ERROR(3, PROTOCOL_ERROR)),
+    CLIENT_CASE(test_client_8_5_trailers_of_a_refusal, ACCEPTED),
     CLIENT_CASE(test_client_8_6_status_101, STREAM_ERROR(1, PROTOCOL_ERROR)),
 };
 
