@@ -60,6 +60,7 @@ static void test_client_3_4_first_frame_is_not_settings(struct fake_peer *peer)
     put_ping(&peer->in, 0, "too soon");
 }
 
+/* "HTT" is a length far beyond any limit, too; but an invalid preface is PROTOCOL_ERROR. */
 static void test_client_3_4_answer_of_http1(struct fake_peer *peer)
 {
     wire_text(&peer->in, "HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -283,8 +284,7 @@ static const struct conform_case cases[] = {
     CLIENT_CASE(test_client_3_4_preface, ACCEPTED, .before = NOTHING),
     CLIENT_CASE(test_client_3_4_first_frame_is_not_settings, CONNECTION_ERROR(PROTOCOL_ERROR),
                 .before = NOTHING),
-    /* "HTT" is a length far beyond any limit. */
-    CLIENT_CASE(test_client_3_4_answer_of_http1, CONNECTION_ERROR(FRAME_SIZE_ERROR),
+    CLIENT_CASE(test_client_3_4_answer_of_http1, CONNECTION_ERROR(PROTOCOL_ERROR),
                 .before = NOTHING),
 
     SERVER_CASE(test_server_4_1_unknown_type, ACCEPTED),
