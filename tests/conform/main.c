@@ -19,13 +19,23 @@ extern const struct conform_group group_rfc9113_6_streams;
 extern const struct conform_group group_rfc9113_6_connection;
 extern const struct conform_group group_rfc9113_8_messages;
 extern const struct conform_group group_rfc7541;
+extern const struct conform_group group_rfc8441;
+extern const struct conform_group group_rfc9218;
+extern const struct conform_group group_extensions;
 
 enum { SUITE_SERVER_CASES = 147, SUITE_CLIENT_CASES = 57 };
 
 static const struct conform_group *const groups[] = {
-    &group_generic,           &group_rfc9113_3_4_format,   &group_rfc9113_5_states,
-    &group_rfc9113_6_streams, &group_rfc9113_6_connection, &group_rfc9113_8_messages,
+    &group_generic,
+    &group_rfc9113_3_4_format,
+    &group_rfc9113_5_states,
+    &group_rfc9113_6_streams,
+    &group_rfc9113_6_connection,
+    &group_rfc9113_8_messages,
     &group_rfc7541,
+    &group_rfc8441,
+    &group_rfc9218,
+    &group_extensions,
 };
 
 static void test_conform_count(void **state)
