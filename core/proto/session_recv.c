@@ -191,7 +191,8 @@ static const struct fault *read_frame_header(struct halo_session *session, struc
     if (HALO_UNLIKELY(session->on_frame != NULL)) {
         trace_received(session, &reader->frame, reader->at, min_size(at_hand, reader->frame.len));
     }
-    /* The order first: what is no HTTP/2 at all is told so, and not that its frame is too large (3.4). */
+    /* The order first: what is no HTTP/2 at all is told so, and not that its frame is too large
+     * (3.4). */
     FAULT_TRY(check_order(session, &reader->frame));
     FAULT_TRY(frame_check(&reader->frame, session->local.max_frame_size));
     if (reader->frame.type == FRAME_DATA) {

@@ -1,7 +1,8 @@
 /*
- * content-length and what comes (RFC 9113 8.1.1, RFC 9110 8.6): each form of the field, with the end of the
- * stream on HEADERS, on the first or second DATA, and on trailers, in both roles. A message that is
- * malformed is reset before its end is told, and before its last octet wherever that can be known.
+ * content-length and what comes (RFC 9113 8.1.1, RFC 9110 8.6): each form of the field, with the
+ * end of the stream on HEADERS, on the first or second DATA, and on trailers, in both roles. A
+ * message that is malformed is reset before its end is told, and before its last octet wherever
+ * that can be known.
  */
 #include "conform.h"
 

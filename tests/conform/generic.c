@@ -1,8 +1,8 @@
-/* What every HTTP/2 server and client must be able to take: each frame type and each form of header field
- * once, in good order. */
+/* What every HTTP/2 server and client must be able to take: each frame type and each form of
+ * header field once, in good order. */
 #include "conform.h"
 
-/* ---- streams and frames ------------------------------------------------------------------------------ */
+/* ---- streams and frames ---------------------------------------------------------------- */
 
 static void test_server_generic_1_preface(struct fake_peer *peer)
 {
@@ -216,7 +216,7 @@ static void test_server_generic_3_10_several_continuations(struct fake_peer *pee
     expect_answer(peer, 1);
 }
 
-/* ---- exchanges --------------------------------------------------------------------------------------- */
+/* ---- exchanges ------------------------------------------------------------------------- */
 
 static void test_server_generic_4_get(struct fake_peer *peer)
 {
@@ -263,7 +263,7 @@ static void test_server_generic_4_post_with_trailers(struct fake_peer *peer)
                      "DATA 1 len=4\nTRAILERS 1 END x-test=ok\nCLOSED 1\n");
 }
 
-/* ---- header fields ----------------------------------------------------------------------------------- */
+/* ---- header fields --------------------------------------------------------------------- */
 
 /* A request with one field more, whose octets are given; it must come out as `text`. */
 static void take_field(struct fake_peer *peer, const char *octets, size_t len, const char *text)
@@ -377,7 +377,7 @@ static void test_server_generic_5_two_size_updates(struct fake_peer *peer)
     put_get_behind(peer, "\x20\x3f\xe1\x1f", 4); /* 0, then 4096 */
 }
 
-/* ---- a client's exchanges ---------------------------------------------------------------------------- */
+/* ---- a client's exchanges -------------------------------------------------------------- */
 
 static void test_client_generic_information_body_and_trailers(struct fake_peer *peer)
 {

@@ -3,8 +3,8 @@
  *
  * usage: conform [--list]
  *
- * The common conformance suite has 147 cases for servers and 57 for clients. For each there is one of our
- * own here, and more; the last test counts them.
+ * The common conformance suite has 147 cases for servers and 57 for clients. For each there is
+ * one of our own here, and more; the last test counts them.
  */
 #include <stdio.h>
 #include <string.h>

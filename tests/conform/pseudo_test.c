@@ -1,7 +1,7 @@
 /*
- * Pseudo-header fields and the authority (RFC 9113 8.3): every prefix and every misspelling of each name,
- * order, number, empty values, forbidden octets, userinfo, host beside :authority. What is malformed is
- * reset, and no request or response is told.
+ * Pseudo-header fields and the authority (RFC 9113 8.3): every prefix and every misspelling of
+ * each name, order, number, empty values, forbidden octets, userinfo, host beside :authority.
+ * What is malformed is reset, and no request or response is told.
  */
 #include "conform.h"
 
@@ -368,7 +368,7 @@ static void test_C49_connect(struct fake_peer *peer)
     expect_alive(peer);
 }
 
-/* ---- responses and trailers -------------------------------------------------------------------------- */
+/* ---- responses and trailers ------------------------------------------------------------ */
 
 static void play_response(struct fake_peer *peer, const struct wire *block, bool is_good)
 {

@@ -1,5 +1,5 @@
-/* RFC 7541: header blocks that cannot be decoded. All are connection errors of type COMPRESSION_ERROR (RFC 9113
- * 4.3). */
+/* RFC 7541: header blocks that cannot be decoded. All are connection errors of type
+ * COMPRESSION_ERROR (RFC 9113 4.3). */
 #include "conform.h"
 
 /* A request whose block ends with these octets. */

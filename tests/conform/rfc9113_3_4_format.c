@@ -1,7 +1,8 @@
-/* RFC 9113 sections 3.4 (preface), 4 (frame format, size, header compression) and 5.5 (extensions). */
+/* RFC 9113 sections 3.4 (preface), 4 (frame format, size, header compression) and 5.5
+ * (extensions). */
 #include "conform.h"
 
-/* ---- 3.4 ------------------------------------------------------------------------------------------- */
+/* ---- 3.4 ------------------------------------------------------------------------------- */
 
 static void test_server_3_4_preface(struct fake_peer *peer)
 {
@@ -66,7 +67,7 @@ static void test_client_3_4_answer_of_http1(struct fake_peer *peer)
     wire_text(&peer->in, "HTTP/1.1 400 Bad Request\r\n\r\n");
 }
 
-/* ---- 4.1 ------------------------------------------------------------------------------------------- */
+/* ---- 4.1 ------------------------------------------------------------------------------- */
 
 static void test_server_4_1_unknown_type(struct fake_peer *peer)
 {
@@ -112,7 +113,7 @@ static void test_client_4_1_reserved_bit(struct fake_peer *peer)
     test_server_4_1_reserved_bit(peer);
 }
 
-/* ---- 4.2 ------------------------------------------------------------------------------------------- */
+/* ---- 4.2 ------------------------------------------------------------------------------- */
 
 static void test_server_4_2_data_of_16384_octets(struct fake_peer *peer)
 {
@@ -168,7 +169,7 @@ static void test_client_4_2_headers_too_large(struct fake_peer *peer)
     wire_fill(&peer->in, 0x88, 16385);
 }
 
-/* ---- 4.3 ------------------------------------------------------------------------------------------- */
+/* ---- 4.3 ------------------------------------------------------------------------------- */
 
 /* A literal with incremental indexing whose octets end within the name. */
 static const uint8_t broken_block[] = { 0x40, 0x0a, 'c', 'u', 's', 't' };
@@ -223,7 +224,7 @@ static void test_client_4_3_invalid_block(struct fake_peer *peer)
     put_frame(&peer->in, T_HEADERS, F_END_HEADERS, 1, broken_block, sizeof(broken_block));
 }
 
-/* ---- 5.5 ------------------------------------------------------------------------------------------- */
+/* ---- 5.5 ------------------------------------------------------------------------------- */
 
 static void test_server_5_5_unknown_frame(struct fake_peer *peer)
 {

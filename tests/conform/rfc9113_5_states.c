@@ -3,7 +3,7 @@
 
 #include "core/proto/limits.h"
 
-/* ---- 5.1, idle ------------------------------------------------------------------------------------- */
+/* ---- 5.1, idle ------------------------------------------------------------------------- */
 
 static void test_server_5_1_idle_data(struct fake_peer *peer)
 {
@@ -49,7 +49,7 @@ static void test_client_5_1_idle_continuation(struct fake_peer *peer)
     put_continuation(&peer->in, 3, F_END_HEADERS, "\x88", 1);
 }
 
-/* ---- 5.1, half-closed (remote) ---------------------------------------------------------------------- */
+/* ---- 5.1, half-closed (remote) --------------------------------------------------------- */
 
 static void test_server_5_1_half_closed_data(struct fake_peer *peer)
 {
@@ -102,7 +102,7 @@ static void test_client_5_1_half_closed_continuation(struct fake_peer *peer)
     put_continuation(&peer->in, 1, F_END_HEADERS, "", 0);
 }
 
-/* ---- 5.1, closed ----------------------------------------------------------------------------------- */
+/* ---- 5.1, closed ----------------------------------------------------------------------- */
 
 static void test_server_5_1_closed_by_reset_data(struct fake_peer *peer)
 {
@@ -205,7 +205,7 @@ static void test_client_5_1_closed_headers(struct fake_peer *peer)
     put_ok(&peer->in, 1, F_END_STREAM);
 }
 
-/* ---- 5.1.1 ----------------------------------------------------------------------------------------- */
+/* ---- 5.1.1 ----------------------------------------------------------------------------- */
 
 static void test_server_5_1_1_even_number(struct fake_peer *peer)
 {
@@ -243,7 +243,7 @@ static void test_client_5_1_1_server_opens_a_stream_of_ours(struct fake_peer *pe
     put_ok(&peer->in, 3, F_END_STREAM);
 }
 
-/* ---- 5.1.2 ----------------------------------------------------------------------------------------- */
+/* ---- 5.1.2 ----------------------------------------------------------------------------- */
 
 static void test_server_5_1_2_too_many_streams(struct fake_peer *peer)
 {
@@ -252,7 +252,7 @@ static void test_server_5_1_2_too_many_streams(struct fake_peer *peer)
     }
 }
 
-/* ---- 5.3 ------------------------------------------------------------------------------------------- */
+/* ---- 5.3 ------------------------------------------------------------------------------- */
 
 /* RFC 7540 5.3.1 calls it a stream error; RFC 9113 5.3.2 does not say any more. */
 static void test_server_5_3_1_headers_depend_on_themselves(struct fake_peer *peer)
@@ -274,7 +274,7 @@ static void test_server_5_3_1_exclusively_on_itself(struct fake_peer *peer)
     put_priority(&peer->in, 3, 0x80000003, 255);
 }
 
-/* ---- 5.4 ------------------------------------------------------------------------------------------- */
+/* ---- 5.4 ------------------------------------------------------------------------------- */
 
 /* GOAWAY goes out, with the last stream that was taken up, and the session is over. */
 static void test_server_5_4_1_goaway_before_the_end(struct fake_peer *peer)

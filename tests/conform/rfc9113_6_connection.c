@@ -1,7 +1,7 @@
 /* RFC 9113 sections 6.5 to 6.9 and 7: the frames of the connection, flow control, error codes. */
 #include "conform.h"
 
-/* ---- 6.5 SETTINGS ---------------------------------------------------------------------------------- */
+/* ---- 6.5 SETTINGS ---------------------------------------------------------------------- */
 
 static void test_server_6_5_ack_with_payload(struct fake_peer *peer)
 {
@@ -33,7 +33,7 @@ static void test_client_6_5_settings_of_a_wrong_length(struct fake_peer *peer)
     put_frame(&peer->in, T_SETTINGS, 0, 0, "\0\x03\0", 3);
 }
 
-/* ---- 6.5.2 ----------------------------------------------------------------------------------------- */
+/* ---- 6.5.2 ----------------------------------------------------------------------------- */
 
 static void test_server_6_5_2_enable_push_of_2(struct fake_peer *peer)
 {
@@ -104,7 +104,7 @@ static void test_client_6_5_2_max_frame_size_too_large(struct fake_peer *peer)
     put_settings(&peer->in, HALO_SETTINGS_MAX_FRAME_SIZE, 16777216u, 0);
 }
 
-/* ---- 6.5.3 ----------------------------------------------------------------------------------------- */
+/* ---- 6.5.3 ----------------------------------------------------------------------------- */
 
 static void respond_with_octets(struct fake_peer *peer, size_t len)
 {
@@ -150,7 +150,7 @@ static void test_client_6_5_3_ack(struct fake_peer *peer)
     expect_nothing(peer);
 }
 
-/* ---- 6.7 PING -------------------------------------------------------------------------------------- */
+/* ---- 6.7 PING -------------------------------------------------------------------------- */
 
 static void expect_pong(struct fake_peer *peer, const char *payload)
 {
@@ -208,7 +208,7 @@ static void test_client_6_7_ping_of_a_wrong_length(struct fake_peer *peer)
     put_frame(&peer->in, T_PING, 0, 0, "123456", 6);
 }
 
-/* ---- 6.8 GOAWAY ------------------------------------------------------------------------------------ */
+/* ---- 6.8 GOAWAY ------------------------------------------------------------------------ */
 
 static void test_server_6_8_goaway_on_a_stream(struct fake_peer *peer)
 {
@@ -231,7 +231,7 @@ static void test_client_6_8_goaway_that_grows(struct fake_peer *peer)
     put_goaway(&peer->in, 3, HALO_NO_ERROR, "");
 }
 
-/* ---- 6.9 WINDOW_UPDATE ----------------------------------------------------------------------------- */
+/* ---- 6.9 WINDOW_UPDATE ----------------------------------------------------------------- */
 
 static void test_server_6_9_increment_0_of_the_connection(struct fake_peer *peer)
 {
@@ -263,7 +263,7 @@ static void test_client_6_9_window_update_of_a_wrong_length(struct fake_peer *pe
     put_frame(&peer->in, T_WINDOW_UPDATE, 0, 0, "\0\0\x01", 3);
 }
 
-/* ---- 6.9.1 and 6.9.2 ------------------------------------------------------------------------------- */
+/* ---- 6.9.1 and 6.9.2 ------------------------------------------------------------------- */
 
 static void test_server_6_9_1_window_of_one_octet(struct fake_peer *peer)
 {
@@ -357,7 +357,7 @@ static void test_server_6_9_2_settings_overflow_a_window(struct fake_peer *peer)
     put_settings(&peer->in, HALO_SETTINGS_INITIAL_WINDOW_SIZE, 0x7fffffffu, 0);
 }
 
-/* ---- 7 --------------------------------------------------------------------------------------------- */
+/* ---- 7 --------------------------------------------------------------------------------- */
 
 static void test_server_7_goaway_with_an_unknown_code(struct fake_peer *peer)
 {

@@ -1,7 +1,7 @@
 /* RFC 9113 sections 6.1 to 6.4 and 6.10: the frames of streams. */
 #include "conform.h"
 
-/* ---- 6.1 DATA -------------------------------------------------------------------------------------- */
+/* ---- 6.1 DATA -------------------------------------------------------------------------- */
 
 static void test_server_6_1_data_on_stream_0(struct fake_peer *peer)
 {
@@ -67,7 +67,7 @@ static void test_client_6_1_data_before_headers(struct fake_peer *peer)
     put_data(&peer->in, 1, F_END_STREAM, 4);
 }
 
-/* ---- 6.2 HEADERS ----------------------------------------------------------------------------------- */
+/* ---- 6.2 HEADERS ----------------------------------------------------------------------- */
 
 static void put_unfinished_headers(struct fake_peer *peer, uint32_t id)
 {
@@ -138,7 +138,7 @@ static void test_client_6_2_invalid_pad_length(struct fake_peer *peer)
     put_frame(&peer->in, T_HEADERS, F_PADDED | F_END_STREAM | F_END_HEADERS, 1, "\x02\x88", 2);
 }
 
-/* ---- 6.3 PRIORITY ---------------------------------------------------------------------------------- */
+/* ---- 6.3 PRIORITY ---------------------------------------------------------------------- */
 
 static void test_server_6_3_priority_on_stream_0(struct fake_peer *peer)
 {
@@ -161,7 +161,7 @@ static void test_client_6_3_priority_of_a_wrong_length(struct fake_peer *peer)
     put_frame(&peer->in, T_PRIORITY, 0, 1, "\x80\0\0\x01", 4);
 }
 
-/* ---- 6.4 RST_STREAM -------------------------------------------------------------------------------- */
+/* ---- 6.4 RST_STREAM -------------------------------------------------------------------- */
 
 static void test_server_6_4_rst_stream_on_stream_0(struct fake_peer *peer)
 {
@@ -194,7 +194,7 @@ static void test_client_6_4_rst_stream_of_a_wrong_length(struct fake_peer *peer)
     put_frame(&peer->in, T_RST_STREAM, 0, 1, "\0\0\0", 3);
 }
 
-/* ---- 6.10 CONTINUATION ----------------------------------------------------------------------------- */
+/* ---- 6.10 CONTINUATION ----------------------------------------------------------------- */
 
 static void test_server_6_10_two_continuations(struct fake_peer *peer)
 {

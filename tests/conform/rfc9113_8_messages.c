@@ -1,7 +1,7 @@
 /* RFC 9113 section 8: requests, responses, trailers. */
 #include "conform.h"
 
-/* ---- 8.1 ------------------------------------------------------------------------------------------- */
+/* ---- 8.1 ------------------------------------------------------------------------------- */
 
 static void test_server_8_1_second_headers_without_end(struct fake_peer *peer)
 {
@@ -29,7 +29,7 @@ static void test_client_8_1_reset_behind_a_whole_response(struct fake_peer *peer
     expect_log(peer, "RESPONSE 1 status=200 END :status=200\nCLOSED 1\n");
 }
 
-/* ---- 8.2 ------------------------------------------------------------------------------------------- */
+/* ---- 8.2 ------------------------------------------------------------------------------- */
 
 static void test_server_8_2_upper_case_name(struct fake_peer *peer)
 {
@@ -93,7 +93,7 @@ static void test_client_8_2_2_connection_specific(struct fake_peer *peer)
     put_fields(&peer->in, 1, F_END_STREAM, ":status", "200", "keep-alive", "5", NULL);
 }
 
-/* ---- 8.3 ------------------------------------------------------------------------------------------- */
+/* ---- 8.3 ------------------------------------------------------------------------------- */
 
 static void test_server_8_3_unknown_pseudo_field(struct fake_peer *peer)
 {
@@ -200,7 +200,7 @@ static void test_client_8_3_2_status_of_two_digits(struct fake_peer *peer)
     put_fields(&peer->in, 1, F_END_STREAM, ":status", "20", NULL);
 }
 
-/* ---- 8.1.1 ----------------------------------------------------------------------------------------- */
+/* ---- 8.1.1 ----------------------------------------------------------------------------- */
 
 static void put_post_of_length(struct fake_peer *peer, const char *length)
 {
@@ -239,7 +239,7 @@ static void test_client_8_1_1_content_length_and_data(struct fake_peer *peer)
     put_data(&peer->in, 1, F_END_STREAM, 4);
 }
 
-/* ---- 8.4, 8.5, 8.6 --------------------------------------------------------------------------------- */
+/* ---- 8.4, 8.5, 8.6 --------------------------------------------------------------------- */
 
 static void test_server_8_4_push_promise(struct fake_peer *peer)
 {

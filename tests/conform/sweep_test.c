@@ -1,9 +1,10 @@
 /*
- * Every frame: 256 types, 256 flags, 7 lengths, in 6 states of the stream, against what the RFC and halo's
- * choices predict from the frame's header alone: payloads are octets of 0, so that they mean one thing for
- * each type.
+ * Every frame: 256 types, 256 flags, 7 lengths, in 6 states of the stream, against what the RFC
+ * and halo's choices predict from the frame's header alone: payloads are octets of 0, so that
+ * they mean one thing for each type.
  *
- * The prediction is written down apart from the library, as a table of rules in the order of the RFC.
+ * The prediction is written down apart from the library, as a table of rules in the order of the
+ * RFC.
  */
 #include "conform.h"
 
@@ -24,7 +25,7 @@ struct step {
     uint32_t len;
 };
 
-/* ---- the prediction ---------------------------------------------------------------------------------- */
+/* ---- the prediction -------------------------------------------------------------------- */
 
 static bool on_connection_only(uint8_t type)
 {
@@ -68,8 +69,8 @@ static int predict_data(const struct step *step)
     }
 }
 
-/* The block is octets of 0: three of them are a field without name and value; other numbers end within
- * one. Without an octet it is a list of nothing. */
+/* The block is octets of 0: three of them are a field without name and value; other numbers end
+ * within one. Without an octet it is a list of nothing. */
 static int predict_headers(const struct step *step)
 {
     uint32_t len = step->len;
@@ -153,7 +154,7 @@ static int predict(const struct step *step)
     }
 }
 
-/* ---- what happens ------------------------------------------------------------------------------------ */
+/* ---- what happens ---------------------------------------------------------------------- */
 
 static halo_session *session;
 static uint8_t frame[9 + 16385];
@@ -178,7 +179,8 @@ static void feed(const void *octets, size_t len, enum state state)
     poll_all(state);
 }
 
-/* Drops what was built; returns the last RST_STREAM's or GOAWAY's code in it, as predicted ones are written. */
+/* Drops what was built; returns the last RST_STREAM's or GOAWAY's code in it, as predicted ones
+ * are written. */
 static int hear(void)
 {
     struct iovec iov[64];
@@ -243,7 +245,8 @@ static int react(const struct step *step)
     return hear();
 }
 
-/* Under a sanitizer each frame costs ten times as much: types that nobody knows get a sixteenth of the flags there. */
+/* Under a sanitizer each frame costs ten times as much: types that nobody knows get a sixteenth
+ * of the flags there. */
 static bool is_left_out(unsigned type, unsigned flags)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

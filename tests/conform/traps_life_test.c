@@ -4,7 +4,7 @@
 #include "core/base/base.h"
 #include "core/proto/limits.h"
 
-/* ---- limits ------------------------------------------------------------------------------------------ */
+/* ---- limits ---------------------------------------------------------------------------- */
 
 static void small_lists(struct halo_session_options *options)
 {
@@ -26,7 +26,8 @@ static void put_long_request(struct fake_peer *peer, uint32_t id, size_t len, co
     wire_free(&block);
 }
 
-/* T13: a list beyond the limit costs its request, one far beyond the connection; the table follows. */
+/* T13: a list beyond the limit costs its request, one far beyond the connection; the table
+ * follows. */
 static void test_trap_T13_header_list_limits(struct fake_peer *peer)
 {
     struct wire block = { 0 };
@@ -48,7 +49,8 @@ static void test_trap_T13_header_list_limits(struct fake_peer *peer)
     expect_dead(peer, HALO_ENHANCE_YOUR_CALM);
 }
 
-/* T14: what a list would hold is counted before anything is stored: one octet a field, 40 in memory. */
+/* T14: what a list would hold is counted before anything is stored: one octet a field, 40 in
+ * memory. */
 static void test_trap_T14_counted_before_stored(struct fake_peer *peer)
 {
     static const struct {
@@ -92,7 +94,7 @@ static void test_trap_T14_counted_before_stored(struct fake_peer *peer)
     }
 }
 
-/* ---- ends -------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------ */
 
 /* T15: RST_STREAM behind END_STREAM does not take away what came before. */
 static void test_trap_T15_reset_behind_the_end(struct fake_peer *peer)
@@ -241,7 +243,7 @@ static void test_trap_T33_questions_during_the_end(struct fake_peer *peer)
     }
 }
 
-/* ---- wake-ups ---------------------------------------------------------------------------------------- */
+/* ---- wake-ups -------------------------------------------------------------------------- */
 
 static void expect_reset_or_wake(struct fake_peer *peer)
 {
@@ -259,8 +261,8 @@ static void expect_reset_or_wake(struct fake_peer *peer)
     expect_log(peer, "WRITABLE 1\nCLOSED 1 STREAM_CANCEL CANCEL origin=1 processed=0\nCLOSED 3\n");
 }
 
-/* T20: trailers behind data that waits; a stream that waits behind one that we reset. (Reading on when the output
- * has drained: tests/session/floods_test.c.) */
+/* T20: trailers behind data that waits; a stream that waits behind one that we reset. (Reading on
+ * when the output has drained: tests/session/floods_test.c.) */
 static void test_trap_T20_wake_ups(struct fake_peer *peer)
 {
     static const char body[100000];

@@ -131,19 +131,7 @@ static void test_trap_T06_letters_at_the_ends(struct fake_peer *peer)
 static void test_trap_T07_forbidden_in_authority(struct fake_peer *peer)
 {
     static const char *const bad[] = {
-        "a@b",
-        "@",
-        "a/b",
-        "a?b",
-        "a#b",
-        "a\\b",
-        "a b",
-        "a\tb",
-        "a\rb",
-        "a\nb",
-        "a\x7f"
-        "b",
-        "",
+        "a@b", "@", "a/b", "a?b", "a#b", "a\\b", "a b", "a\tb", "a\rb", "a\nb", "a\x7f", "",
     };
     uint32_t id = 1;
 
@@ -233,7 +221,8 @@ static void test_trap_T09_connection_fields_in_trailers(struct fake_peer *peer)
     skip_log(peer);
 }
 
-/* T10: a body is promised and HEADERS end the stream; it ends too early with DATA, with trailers. */
+/* T10: a body is promised and HEADERS end the stream; it ends too early with DATA, with trailers.
+ * */
 static void test_trap_T10_body_missing_or_short(struct fake_peer *peer)
 {
     peer_open(peer);
@@ -383,7 +372,8 @@ static void test_trap_T25_empty_continuations(struct fake_peer *peer)
     wire_free(&block);
 }
 
-/* T31: an increment of 0 is an error of the connection in each state, but for streams that never were. */
+/* T31: an increment of 0 is an error of the connection in each state, but for streams that never
+ * were. */
 static void test_trap_T31_increment_of_0(struct fake_peer *peer)
 {
     for (int state = 0; state < 4; state++) {

@@ -4,7 +4,7 @@
 
 #include "core/base/base.h"
 
-/* ---- parts of cases -------------------------------------------------------------------------------- */
+/* ---- parts of cases -------------------------------------------------------------------- */
 
 void put_request_block(struct wire *block)
 {
@@ -34,7 +34,7 @@ void expect_answer(struct fake_peer *peer, uint32_t id)
     expect_headers(peer, id, F_END_STREAM, ":status: 200\n");
 }
 
-/* ---- playing --------------------------------------------------------------------------------------- */
+/* ---- playing --------------------------------------------------------------------------- */
 
 static const struct conform_case *case_of(const struct fake_peer *peer)
 {

@@ -1,11 +1,11 @@
 /*
- * Cases of conformance: what a peer sends, and what a session must make of it. Each is played as a
- * scenario (fake_peer.h), so with its input whole, octet by octet and in pieces, and every run must end
- * the same way.
+ * Cases of conformance: what a peer sends, and what a session must make of it. Each is played as
+ * a scenario (fake_peer.h), so with its input whole, octet by octet and in pieces, and every run
+ * must end the same way.
  *
- * A row names what the RFC asks for and what halo does: where the RFC has a stream error, halo may
- * end the connection with the same code (RFC 9113 5.4.2 lets it; docs/ARCHITECTURE.md says where
- * halo does). Where the RFC has a connection error, nothing less is enough.
+ * A row names what the RFC asks for and what halo does: where the RFC has a stream error, halo
+ * may end the connection with the same code (RFC 9113 5.4.1 lets it; docs/ARCHITECTURE.md says
+ * where halo does). Where the RFC has a connection error, nothing less is enough.
  */
 #ifndef HALO_TESTS_CONFORM_H
 #define HALO_TESTS_CONFORM_H

@@ -3,8 +3,9 @@
 
 usage: rules.py ROOT
 
-In docs/rfc*.md and docs/scorecard.md the last cell of a row names tests as `FILE: NAME`: the function NAME of
-tests/FILE.c or tests/FILE_test.c (or of a .py or .mjs there). Each must exist. Rows without a test are counted and printed.
+In docs/rfc*.md and docs/scorecard.md the last cell of a row names tests as `FILE: NAME`: the
+function NAME of tests/FILE.c or tests/FILE_test.c (or of a .py or .mjs there). Each must exist.
+Rows without a test are counted and printed.
 """
 import pathlib
 import re
@@ -43,7 +44,8 @@ class Sources:
         text = self.text(name)
         if text is None:
             return False
-        return re.search(rf"^static void {test}\(|^\s*def {test}\(|\b{test}\b\s*[:=(]", text, re.M) is not None
+        defined = rf"^static void {test}\(|^\s*def {test}\(|\b{test}\b\s*[:=(]"
+        return re.search(defined, text, re.M) is not None
 
 
 def check_file(path, sources):
