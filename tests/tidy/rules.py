@@ -44,7 +44,7 @@ class Sources:
         text = self.text(name)
         if text is None:
             return False
-        defined = rf"^static void {test}\(|^\s*def {test}\(|\b{test}\b\s*[:=(]"
+        defined = rf"^(?:static )?void {test}\(|^\s*def {test}\(|\b{test}\b\s*[:=(]"
         return re.search(defined, text, re.M) is not None
 
 
