@@ -1,7 +1,5 @@
-/* RFC 9218: the setting, and PRIORITY_UPDATE as far as nothing may come of it. */
+/* RFC 9218: the setting, and PRIORITY_UPDATE where it is an error and where nothing comes of it. */
 #include "conform.h"
-
-enum { T_PRIORITY_UPDATE = 0x10 };
 
 static void no_old_priorities(struct halo_session_options *options)
 {
@@ -47,6 +45,31 @@ static void test_server_9218_7_1_on_a_closed_stream(struct fake_peer *peer)
     expect_nothing(peer);
 }
 
+static void test_server_9218_7_1_on_a_stream(struct fake_peer *peer)
+{
+    put_frame(&peer->in, T_PRIORITY_UPDATE, 0, 1, "\0\0\0\x01u=1", 7);
+}
+
+static void test_server_9218_7_1_for_stream_0(struct fake_peer *peer)
+{
+    put_frame(&peer->in, T_PRIORITY_UPDATE, 0, 0, "\0\0\0\0u=1", 7);
+}
+
+static void test_server_9218_7_1_too_short(struct fake_peer *peer)
+{
+    put_frame(&peer->in, T_PRIORITY_UPDATE, 0, 0, "\0\0\0", 3);
+}
+
+static void test_server_9218_7_1_for_an_idle_push(struct fake_peer *peer)
+{
+    put_frame(&peer->in, T_PRIORITY_UPDATE, 0, 0, "\0\0\0\x02u=1", 7);
+}
+
+static void test_client_9218_7_1_from_a_server(struct fake_peer *peer)
+{
+    put_frame(&peer->in, T_PRIORITY_UPDATE, 0, 0, "\0\0\0\x01u=1", 7);
+}
+
 static const struct conform_case cases[] = {
     SERVER_CASE(test_server_9218_2_1_value_of_2, CONNECTION_ERROR(PROTOCOL_ERROR),
                 .before = NOTHING),
@@ -55,6 +78,12 @@ static const struct conform_case cases[] = {
     SERVER_CASE(test_server_9218_2_1_1_old_signals, ACCEPTED, .answers = true,
                 .scenario.options = no_old_priorities),
     SERVER_CASE(test_server_9218_7_1_on_a_closed_stream, ACCEPTED, .answers = true),
+    SERVER_CASE(test_server_9218_7_1_on_a_stream, CONNECTION_ERROR(PROTOCOL_ERROR),
+                .before = POSTED),
+    SERVER_CASE(test_server_9218_7_1_for_stream_0, CONNECTION_ERROR(PROTOCOL_ERROR)),
+    SERVER_CASE(test_server_9218_7_1_too_short, CONNECTION_ERROR(FRAME_SIZE_ERROR)),
+    SERVER_CASE(test_server_9218_7_1_for_an_idle_push, CONNECTION_ERROR(PROTOCOL_ERROR)),
+    CLIENT_CASE(test_client_9218_7_1_from_a_server, CONNECTION_ERROR(PROTOCOL_ERROR)),
 };
 
 CONFORM_GROUP(group_rfc9218, "rfc9218", cases);

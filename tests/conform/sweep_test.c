@@ -128,6 +128,9 @@ static int predict(const struct step *step)
     if (step->len > 16384) {
         return HALO_FRAME_SIZE_ERROR;
     }
+    if (step->type == T_PRIORITY_UPDATE) { /* for stream 0 */
+        return step->state == ON_0 && step->len < 4 ? HALO_FRAME_SIZE_ERROR : HALO_PROTOCOL_ERROR;
+    }
     if (step->type > T_CONTINUATION) {
         return FINE;
     }
