@@ -36,7 +36,9 @@ class Fixture:
 LEFT_OUT = ("unit_io_", "unit_client", "unit_server", "unit_file", "unit_loop", "unit_serve")
 # Those take from half a minute to some minutes under valgrind.
 LONG = ("unit_tls_data", "unit_tls_handshake", "unit_hpack_huffman", "unit_hpack_round_trip",
-        "unit_hpack_table", "session_flow")
+        "unit_hpack_table", "session_flow", "session_credit", "session_nghttp2_peer",
+        "session_scorecard", "session_floods", "session_window_growth", "session_steady",
+        "unit_hpack_nghttp2_blocks", "unit_priority", "unit_origin")
 
 
 def unit_tests(build):
