@@ -222,13 +222,9 @@ static void log_closed(struct fake_peer *peer, const char *what, const struct ha
     wire_text(&peer->log, "\n");
 }
 
-static void log_event(struct fake_peer *peer, const struct halo_event *event)
+/* Each returns whether the event is one of its kind. */
+static bool log_stream_event(struct fake_peer *peer, const struct halo_event *event)
 {
-    if (event->type == HALO_EVENT_DATA) {
-        log_data(peer, event);
-        return;
-    }
-    peer_flush_log(peer);
     switch (event->type) {
     case HALO_EVENT_REQUEST:
         log_headers(peer, "REQUEST", event);
@@ -257,11 +253,35 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
     case HALO_EVENT_READY:
         wire_format(&peer->log, "READY %u\n", event->stream_id);
         break;
+    case HALO_EVENT_STREAM_TIMEOUT:
+        wire_format(&peer->log, "STREAM_TIMEOUT %u\n", event->stream_id);
+        break;
+    case HALO_EVENT_FRAME_ERROR:
+        wire_format(&peer->log, "FRAME_ERROR %u type=%u %s\n", event->stream_id,
+                    event->u.frame_error.type, halo_status_name(event->u.frame_error.status) + 7);
+        break;
+    case HALO_EVENT_PUSH:
+        wire_format(&peer->log, "ON %u ", halo_stream_id(event->u.push.parent));
+        log_headers(peer, "PUSH", event);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool log_session_event(struct fake_peer *peer, const struct halo_event *event)
+{
+    switch (event->type) {
     case HALO_EVENT_SETTINGS:
         wire_text(&peer->log, "SETTINGS\n");
         break;
     case HALO_EVENT_SETTINGS_ACK:
         wire_text(&peer->log, "SETTINGS_ACK\n");
+        break;
+    case HALO_EVENT_SETTINGS_CANCEL:
+        wire_format(&peer->log, "SETTINGS_CANCEL present=%x\n",
+                    event->u.settings.settings->present);
         break;
     case HALO_EVENT_PING:
         wire_format(&peer->log, "PING %.8s\n", (const char *)event->u.ping.payload);
@@ -270,11 +290,26 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
         wire_format(&peer->log, "PING_ACK %.8s %llu\n", (const char *)event->u.ping.payload,
                     (unsigned long long)event->u.ping.round_trip_ns);
         break;
+    case HALO_EVENT_PING_CANCEL:
+        wire_format(&peer->log, "PING_CANCEL %.8s\n", (const char *)event->u.ping.payload);
+        break;
     case HALO_EVENT_GOAWAY:
         wire_format(&peer->log, "GOAWAY %s last=%u debug=%.*s\n",
                     halo_code_name(event->u.goaway.code), event->u.goaway.last_stream_id,
                     (int)event->u.goaway.debug_len, (const char *)event->u.goaway.debug_data);
         break;
+    case HALO_EVENT_TIMEOUT:
+        wire_text(&peer->log, "TIMEOUT\n");
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool log_extension_event(struct fake_peer *peer, const struct halo_event *event)
+{
+    switch (event->type) {
     case HALO_EVENT_PRIORITY:
         wire_format(&peer->log, "PRIORITY %u%s on=%u weight=%u exclusive=%u\n", event->stream_id,
                     event->stream == NULL ? " absent" : "", event->u.dependency.stream_id,
@@ -284,10 +319,6 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
         wire_format(&peer->log, "PRIORITY_UPDATE %u%s u=%u i=%u\n", event->stream_id,
                     event->stream == NULL ? " absent" : "", event->u.priority.urgency,
                     event->u.priority.incremental);
-        break;
-    case HALO_EVENT_PUSH:
-        wire_format(&peer->log, "ON %u ", halo_stream_id(event->u.push.parent));
-        log_headers(peer, "PUSH", event);
         break;
     case HALO_EVENT_ALTSVC:
         wire_format(&peer->log, "ALTSVC %u origin=%.*s value=%.*s\n", event->u.altsvc.stream_id,
@@ -309,24 +340,21 @@ static void log_event(struct fake_peer *peer, const struct halo_event *event)
                     event->u.frame.len, (int)(event->u.frame.len < 40 ? event->u.frame.len : 40),
                     (const char *)event->u.frame.payload);
         break;
-    case HALO_EVENT_FRAME_ERROR:
-        wire_format(&peer->log, "FRAME_ERROR %u type=%u %s\n", event->stream_id,
-                    event->u.frame_error.type, halo_status_name(event->u.frame_error.status) + 7);
-        break;
-    case HALO_EVENT_STREAM_TIMEOUT:
-        wire_format(&peer->log, "STREAM_TIMEOUT %u\n", event->stream_id);
-        break;
-    case HALO_EVENT_TIMEOUT:
-        wire_text(&peer->log, "TIMEOUT\n");
-        break;
-    case HALO_EVENT_PING_CANCEL:
-        wire_format(&peer->log, "PING_CANCEL %.8s\n", (const char *)event->u.ping.payload);
-        break;
-    case HALO_EVENT_SETTINGS_CANCEL:
-        wire_format(&peer->log, "SETTINGS_CANCEL present=%x\n",
-                    event->u.settings.settings->present);
-        break;
     default:
+        return false;
+    }
+    return true;
+}
+
+static void log_event(struct fake_peer *peer, const struct halo_event *event)
+{
+    if (event->type == HALO_EVENT_DATA) {
+        log_data(peer, event);
+        return;
+    }
+    peer_flush_log(peer);
+    if (!log_stream_event(peer, event) && !log_session_event(peer, event) &&
+        !log_extension_event(peer, event)) {
         fail_msg("event of unknown type %u", event->type);
     }
 }
