@@ -6,7 +6,8 @@
  *   session_recv.c     octets in: preface, frame headers, gathering, the order of events
  *   session_frames.c   one handler per frame type
  *   session_block.c    header blocks: HEADERS + CONTINUATION, HPACK, what a list means
- *   session_headers.c  calls that send header blocks
+ *   session_headers.c  calls that send responses and trailers
+ *   session_request.c  calls that send requests, and those that wait
  *   session_body.c     calls that send bodies
  *   session_receive.c  received bodies handed out, held
  *   session_window.c   receive windows: credit, growth, the round trip
@@ -556,7 +557,7 @@ void stream_drop_writes(struct halo_stream *stream);
  * slice may be empty). The slice is taken. 0 or HALO_E_NOMEM. */
 int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end);
 
-/* ---- session_headers.c ----------------------------------------------------------------- */
+/* ---- session_headers.c, session_request.c, block_parts.c ------------------------------- */
 
 /* Gives numbers to waiting requests while the peer allows more streams. */
 void session_start_waiting(struct halo_session *session);
