@@ -168,57 +168,74 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
     return out;
 }
 
-/* Is the field, whose token counts only where it comes with a hash, exactly what the guess says?
- * Pseudo-header fields are not for lists of regular ones. Returns its octet, or 0. */
-static inline uint32_t try_repeat(const struct hpack_table *table, uint32_t guess,
-                                  const halo_header *field, bool is_pseudo)
+/* The entry that was in this place of the last block, and its octet; NULL: out of reach. */
+static inline const struct hpack_entry *find_guess(const struct hpack_table *table, uint32_t reach,
+                                                   uint32_t guess, uint32_t *octet)
 {
-    const struct hpack_entry *entry;
-    uint32_t octet = HPACK_INDEXED | guess;
     if ((guess & GUESS_DYNAMIC) == 0) {
-        entry = &hpack_static_entries[guess];
-    } else {
-        uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
-        if (HPACK_UNLIKELY(age >= table->count || age >= HPACK_SHORT_AGES)) {
-            return 0;
-        }
-        entry = hpack_table_entry(table, age);
-        octet = HPACK_INDEXED + HPACK_DYNAMIC_FIRST + age;
+        *octet = HPACK_INDEXED | guess;
+        return &hpack_static_entries[guess];
     }
-    if (HPACK_UNLIKELY(entry->value_len != field->value.len || entry->name_len != field->name.len ||
-                       (field->flags & HPACK_NOT_TO_BE_INDEXED) != 0 ||
-                       (entry->name[0] == ':') != is_pseudo)) {
-        return 0;
-    }
-    bool is_same = hpack_octets_equal(entry->name, field->name.data, field->name.len) &&
-                   hpack_octets_equal(entry->value, field->value.data, field->value.len);
-    return HPACK_LIKELY(is_same) ? octet : 0;
+    uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
+    *octet = HPACK_INDEXED + HPACK_DYNAMIC_FIRST + age;
+    return HPACK_LIKELY(age < reach) ? hpack_table_entry(table, age) : NULL;
 }
 
-uint8_t *hpack_encode_repeated(struct hpack_encoder *encoder, uint8_t *out, bool first,
+/* Ages that a guess may have. */
+static inline uint32_t guess_reach(const struct hpack_table *table)
+{
+    return table->count < HPACK_SHORT_AGES ? table->count : HPACK_SHORT_AGES;
+}
+
+uint8_t *hpack_encode_repeated_status(struct hpack_encoder *encoder, uint8_t *out,
+                                      const char digits[3])
+{
+    const struct hpack_table *table = &encoder->table;
+    uint32_t guess = encoder->guesses[0];
+    uint32_t octet;
+    if (HPACK_UNLIKELY(is_update_due(encoder) || guess == 0)) {
+        return NULL;
+    }
+    const struct hpack_entry *entry = find_guess(table, guess_reach(table), guess, &octet);
+    if (HPACK_UNLIKELY(entry == NULL || entry->token != HALO_NAME_STATUS || entry->value_len != 3 ||
+                       entry->value[0] != digits[0] || entry->value[1] != digits[1] ||
+                       entry->value[2] != digits[2])) {
+        return NULL;
+    }
+    encoder->wants_room = false;
+    encoder->guess_at = 1;
+    *out++ = (uint8_t)octet;
+    return out;
+}
+
+/* Tokens count only where they come with a hash, so names are compared. */
+static inline bool is_regular_entry(const struct hpack_entry *entry, const halo_header *field)
+{
+    return entry->value_len == field->value.len && entry->name_len == field->name.len &&
+           (field->flags & HPACK_NOT_TO_BE_INDEXED) == 0 && entry->name[0] != ':' &&
+           hpack_octets_equal(entry->value, field->value.data, field->value.len) &&
+           hpack_octets_equal(entry->name, field->name.data, field->name.len);
+}
+
+uint8_t *hpack_encode_repeated(struct hpack_encoder *encoder, uint8_t *out,
                                const halo_header *fields, size_t count, size_t *done)
 {
-    const halo_header *field = fields;
-    const halo_header *end = fields + count;
-    uint32_t at = encoder->guess_at;
-    if (first) {
-        if (HPACK_UNLIKELY(is_update_due(encoder))) {
-            end = fields;
-        }
-        encoder->wants_room = false;
-        at = 0;
-    }
-    for (; field < end && at < HPACK_GUESSES; field++, at++) {
-        uint32_t guess = encoder->guesses[at];
-        uint32_t octet = guess != 0 ? try_repeat(&encoder->table, guess, field, first) : 0;
-        if (HPACK_UNLIKELY(octet == 0)) {
+    const struct hpack_table *table = &encoder->table;
+    const uint8_t *guess = encoder->guesses + encoder->guess_at;
+    const uint8_t *guesses_end = encoder->guesses + HPACK_GUESSES;
+    uint32_t reach = guess_reach(table);
+    size_t i = 0;
+    for (; i < count && guess < guesses_end && *guess != 0; i++, guess++) {
+        uint32_t octet;
+        const struct hpack_entry *entry = find_guess(table, reach, *guess, &octet);
+        if (HPACK_UNLIKELY(entry == NULL || !is_regular_entry(entry, &fields[i]))) {
             break;
         }
-        *out++ = (uint8_t)octet;
+        out[i] = (uint8_t)octet;
     }
-    encoder->guess_at = (uint8_t)at;
-    *done = (size_t)(field - fields);
-    return out;
+    encoder->guess_at = (uint8_t)(guess - encoder->guesses);
+    *done = i;
+    return out + i;
 }
 
 /* ---- prepared lists ---------------------------------------------------------------------- */

@@ -193,11 +193,15 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
 uint8_t *hpack_encode_prepared(struct hpack_encoder *encoder, uint8_t *out, bool first,
                                const halo_header *fields, size_t count, uint64_t identity);
 
-/* The first fields of the list that are just what the last block had in their places: these
- * were checked then, so they need not be now. Nothing but `guess_at` changes, so the octets may
- * still be thrown away. `first` is for the pseudo-header fields of a block, which a list without it
- * cannot hold; tokens and hashes need not be set. *done: how many fields that was. */
-uint8_t *hpack_encode_repeated(struct hpack_encoder *encoder, uint8_t *out, bool first,
+/* Blocks that are much like the last one. A field that is just what the last block had in its place
+ * was checked then, so it need not be now. Nothing but `guess_at` changes, so the octets may still
+ * be thrown away. First the field :status, whose value is three digits; NULL: it is not as before,
+ * or a size update is due. */
+uint8_t *hpack_encode_repeated_status(struct hpack_encoder *encoder, uint8_t *out,
+                                      const char digits[3]);
+/* Then regular fields, until one is not as before; tokens and hashes need not be set. *done: how
+ * many were. */
+uint8_t *hpack_encode_repeated(struct hpack_encoder *encoder, uint8_t *out,
                                const halo_header *fields, size_t count, size_t *done);
 /* A prepared list that is kept as octets, as it nearly always is; not the first call of a block.
  * NULL: hpack_encode_prepared() has to do it. At `out` is room for HPACK_PREPARED_MAX octets. */

@@ -185,8 +185,11 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
         stream_take_priority(stream, message->priority);
     }
     stream_advance(stream, true, end ? INPUT_HEADERS_END : INPUT_HEADERS);
-    if (!end && !message->connect) {
-        stream_watch_body(stream);
+    if (!end) {
+        stream_window_init(stream);
+        if (!message->connect) {
+            stream_watch_body(stream);
+        }
     }
     fill_event(session, event, HALO_EVENT_REQUEST, stream, end, 0);
     return NULL;

@@ -74,7 +74,7 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
     stream->urgency = HALO_URGENCY_DEFAULT;
     stream->content_left = -1;
     stream->reset_code = -1;
-    stream_window_init(stream);
+    stream->receive.size = (int32_t)session->local.initial_window_size;
     stream->waits.since_ns = session->now_ns;
     list_init(&stream->queue);
     list_init(&stream->notify);

@@ -12,15 +12,11 @@
 
 /* ---- responses ------------------------------------------------------------------------- */
 
-static halo_header status_field(int status, char digits[3])
+static void status_digits(int status, char digits[3])
 {
-    halo_header field = { .name = HALO_LIT(":status"), .token = HALO_NAME_STATUS };
-
     digits[0] = (char)('0' + status / 100);
     digits[1] = (char)('0' + status / 10 % 10);
     digits[2] = (char)('0' + status % 10);
-    field.value = (halo_bytes){ digits, 3 };
-    return field;
 }
 
 static int check_respond(const struct halo_stream *stream, int status)
@@ -71,7 +67,7 @@ static int encode_rest(struct halo_session *session, const uint8_t *start, uint8
  * only what is new is looked at. Nothing is changed before that is done. Returns 0, an error of the
  * new fields, or HALO_E_AGAIN when the block has to be written the long way. */
 static int write_like_before(struct halo_session *session, uint32_t stream_id, bool end_stream,
-                             const halo_header *pseudo, const halo_headers *headers)
+                             const char digits[3], const halo_headers *headers)
 {
     struct hpack_encoder *encoder = &session->encoder;
     uint8_t *frame = output_reserve(&session->output, REPEATED_ROOM);
@@ -81,8 +77,8 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
     if (HALO_UNLIKELY((int64_t)headers->count > session->short_way_max || frame == NULL)) {
         return frame == NULL ? HALO_E_NOMEM : HALO_E_AGAIN;
     }
-    out = hpack_encode_repeated(encoder, frame + FRAME_HEADER_LEN, true, pseudo, 1, &done);
-    if (HALO_UNLIKELY(done == 0)) {
+    out = hpack_encode_repeated_status(encoder, frame + FRAME_HEADER_LEN, digits);
+    if (HALO_UNLIKELY(out == NULL)) {
         return HALO_E_AGAIN;
     }
     if (headers->set != NULL) {
@@ -92,7 +88,7 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
         }
     }
     if (headers->count > 0) {
-        out = hpack_encode_repeated(encoder, out, false, headers->fields, headers->count, &done);
+        out = hpack_encode_repeated(encoder, out, headers->fields, headers->count, &done);
         if (done < headers->count) {
             HALO_TRY(encode_rest(session, frame, &out, headers, done));
         }
@@ -107,12 +103,15 @@ static int write_like_before(struct halo_session *session, uint32_t stream_id, b
 
 static __attribute__((noinline)) int write_long_way(struct halo_stream *stream,
                                                     enum sent_block kind, bool end_stream,
-                                                    const halo_header *pseudo,
+                                                    const char digits[3],
                                                     const halo_headers *headers)
 {
     struct halo_session *session = stream->session;
+    const halo_header pseudo = { .name = HALO_LIT(":status"),
+                                 .token = HALO_NAME_STATUS,
+                                 .value = { digits, 3 } };
     halo_header checked[CHECKED_MAX];
-    struct block_parts parts = { .pseudo = pseudo, .pseudo_count = 1 };
+    struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
     bool mixed;
 
     HALO_TRY(parts_take(session, &parts, headers, checked, &mixed));
@@ -128,14 +127,14 @@ static int write_response(struct halo_stream *stream, int status, const halo_hea
 {
     static const halo_headers none = { 0 };
     char digits[3];
-    halo_header pseudo = status_field(status, digits);
     int result;
 
+    status_digits(status, digits);
     headers = headers != NULL ? headers : &none;
-    result = write_like_before(stream->session, stream->id, end, &pseudo, headers);
+    result = write_like_before(stream->session, stream->id, end, digits, headers);
     if (HALO_UNLIKELY(result == HALO_E_AGAIN)) {
-        result = write_long_way(stream, status < 200 ? SENT_INFORMATION : SENT_HEADERS, end,
-                                &pseudo, headers);
+        result = write_long_way(stream, status < 200 ? SENT_INFORMATION : SENT_HEADERS, end, digits,
+                                headers);
     }
     return result;
 }

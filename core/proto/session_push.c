@@ -61,6 +61,7 @@ static struct halo_stream *new_pushed(struct halo_session *session, uint32_t id,
         slab_give(&session->env->streams, stream);
         return NULL;
     }
+    stream_window_init(stream);
     stream->flags |= STREAM_PUSHED | STREAM_RESERVED | (head ? STREAM_HEAD : 0);
     session->reserved_streams++;
     session->idle_deadline_ns = UINT64_MAX;

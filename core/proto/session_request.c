@@ -224,6 +224,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     if (made == NULL) {
         return HALO_E_NOMEM;
     }
+    stream_window_init(made);
     made->user_data = user_data;
     made->flags |= (head ? STREAM_HEAD : 0) | (connect ? STREAM_CONNECT : 0) |
                    ((flags & HALO_WAIT_FOR_TRAILERS) != 0 && !end ? STREAM_WAIT_TRAILERS : 0);
