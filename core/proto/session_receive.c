@@ -76,18 +76,20 @@ static uint32_t slice_overhead(uint32_t len)
 static void kept_release(struct halo_buffer *buffer)
 {
     struct kept_data *kept = HALO_CONTAINER(buffer, struct kept_data, buffer);
+    struct halo_session *session = kept->session;
+    halo_allocator allocator = kept->allocator;
 
-    list_remove(&kept->kept);
-    if (kept->session != NULL) {
-        struct halo_stream *stream = stream_store_find(&kept->session->store, kept->stream_id);
-
-        kept->session->kept_count--;
-        session_uncharge(kept->session, kept->held, slice_overhead(kept->held));
-        session_credit(kept->session, stream, kept->len);
-        session_wake(kept->session);
-    }
     halo_slice_release(&kept->inner);
-    kept->allocator.release(kept, kept->allocator.ctx);
+    if (session == NULL) {
+        memory_release_orphan(&allocator, kept);
+        return;
+    }
+    list_remove(&kept->kept);
+    session->kept_count--;
+    session_uncharge(session, kept->held, slice_overhead(kept->held));
+    session_credit(session, stream_store_find(&session->store, kept->stream_id), kept->len);
+    session_wake(session);
+    memory_free(session->env->memory, kept);
 }
 
 int halo_session_keep_data(halo_session *session, halo_slice *slice)
@@ -95,19 +97,19 @@ int halo_session_keep_data(halo_session *session, halo_slice *slice)
     const halo_slice *input = &session->reader.slice;
     bool held = session->lent == LENT_HELD && session->lent_data != NULL;
     bool copied = input->owner == NULL || held;
-    const halo_allocator *allocator = &session->env->memory->allocator;
+    struct memory *memory = session->env->memory;
     struct kept_data *kept;
 
     if ((session->lent != LENT_DATA && !held) || session->lent_kept) {
         return HALO_E_WRONG_STATE;
     }
-    kept = allocator->alloc(sizeof(*kept) + (copied ? session->lent_len : 0), allocator->ctx);
+    kept = memory_alloc(memory, sizeof(*kept) + (copied ? session->lent_len : 0));
     if (kept == NULL) {
         return HALO_E_NOMEM;
     }
     *kept = (struct kept_data){
         .session = session,
-        .allocator = *allocator,
+        .allocator = memory->allocator,
         .stream_id = session->lent_stream->id,
         .len = session->lent_len,
         .held = session->lent_len,
@@ -138,6 +140,7 @@ void session_orphan_kept(struct halo_session *session)
 
     while ((link = list_pop_front(&session->kept)) != NULL) {
         LIST_ITEM(link, struct kept_data, kept)->session = NULL;
+        memory_orphan(session->env->memory);
     }
 }
 
