@@ -16,7 +16,8 @@
  *   session_progress.c request bodies that do not come
  *   session_schedule.c whose turn it is; what waits for windows, and for how long
  *   session_priority.c priorities: fields, frames
- *   session_control.c  SETTINGS, PING, GOAWAY, graceful end, deadlines
+ *   session_settings.c SETTINGS, ours and the peer's
+ *   session_control.c  PING, GOAWAY, graceful end, deadlines
  *   session_push.c, session_extension.c, session_origin.c: see session_extension.h
  *   session_options.c  Node's defaults, minima, switches
  *   session_timers.c   silence of the session and of streams that is to be told
@@ -198,10 +199,10 @@ struct halo_session {
     bool manual_credit;
     bool recheck_blocked; /* windows grew, or time has come: blocked streams may go on */
     bool priority_events;
-    bool push_wanted;     /* client: SETTINGS_ENABLE_PUSH as we sent it last */
-    bool keep_requests;   /* client: what was requested is needed later, for pushes or for 421 */
-    bool encrypted;       /* the octets travel over TLS: what the application says */
-    uint8_t push_origin;  /* enum halo_push_origin */
+    bool push_wanted;    /* client: SETTINGS_ENABLE_PUSH as we sent it last */
+    bool keep_requests;  /* client: what was requested is needed later, for pushes or for 421 */
+    bool encrypted;      /* the octets travel over TLS: what the application says */
+    uint8_t push_origin; /* enum halo_push_origin */
     /* Options that hardly anybody sets. */
     uint8_t padding; /* enum halo_padding */
     bool loose_whitespace;
@@ -217,8 +218,8 @@ struct halo_session {
     void *user_data;
 
     /* Streams. */
-    struct list_link streams; /* all of them */
-    struct list_link notify;  /* with something to tell */
+    struct list_link streams;  /* all of them */
+    struct list_link notify;   /* with something to tell */
     struct list_link own_note; /* in notify: own_notes are to be told */
     /* By urgency, something to send and window for it: one after the other, and in turns. */
     struct list_link ready[8];
@@ -617,7 +618,15 @@ uint64_t session_body_deadline(const struct halo_session *session);
 /* Cancels the requests whose body came too slowly. */
 void session_check_bodies(struct halo_session *session);
 
-/* ---- session_control.c ----------------------------------------------------------------- */
+/* ---- session_settings.c, session_control.c --------------------------------------------- */
+
+/* A moment so much later than now; timeout 0: never. */
+static inline uint64_t session_after_ms(const struct halo_session *session, uint32_t timeout_ms)
+{
+    return timeout_ms == 0 ? UINT64_MAX : session->now_ns + (uint64_t)timeout_ms * 1000000u;
+}
+/* The frame that was committed last is an answer; a fault when nobody reads them. */
+const struct fault *session_count_answer(struct halo_session *session);
 
 const struct fault *session_settings_frame(struct halo_session *session, const struct frame *frame,
                                            const uint8_t *payload, struct halo_event *event);
