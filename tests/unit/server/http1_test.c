@@ -165,14 +165,20 @@ static void test_N08_server_http1_two_lengths(void **state)
     const halo_header fields[] = { { .name = HALO_LIT("content-length"), .value = HALO_LIT("3") },
                                    { .name = HALO_LIT("content-length"), .value = HALO_LIT("4") } };
     const halo_headers headers = { .fields = fields, .count = 2 };
-    struct h1 *h1 = h1_ask("GET", 1);
+    struct h1 *h1;
 
     (void)state;
+    h1 = h1_ask("GET", 1);
+    assert_int_equal(halo_stream_respond(h1->stream, 200, &headers, 0), HALO_E_HEADER_SINGLE_VALUE);
+    h1_free(h1);
+    h1_options.strict_single_value_fields = 0;
+    h1 = h1_ask("GET", 1);
     assert_int_equal(halo_stream_respond(h1->stream, 200, &headers, 0), 0);
     halo_stream_write(h1->stream, "abc", 3, HALO_END_STREAM);
     h1_run(h1);
     h1_expect(h1, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     h1_free(h1);
+    h1_options.strict_single_value_fields = 1;
 }
 
 static void test_N08_server_http1_information(void **state)
