@@ -55,6 +55,15 @@ bool bucket_take(struct bucket *bucket, uint64_t now_ns)
     return true;
 }
 
+bool bucket_take_worked(struct bucket *bucket, uint32_t *seen, uint64_t work, uint64_t now_ns)
+{
+    uint32_t given = (uint32_t)work - *seen;
+
+    *seen = (uint32_t)work;
+    bucket->tokens = (uint32_t)min_u64(bucket->burst, (uint64_t)bucket->tokens + given);
+    return bucket_take(bucket, now_ns);
+}
+
 void reset_memory_add(struct reset_memory *resets, struct memory *memory, uint32_t stream_id)
 {
     if (resets->next == resets->cap && resets->cap < LIMIT_RESETS_REMEMBERED) {

@@ -26,6 +26,8 @@ struct abuse {
     struct bucket glitches;
     uint32_t refused; /* streams refused, given back by completed ones */
     uint32_t empty_frames;
+    uint32_t pings_seen;    /* low bits of data_frames_sent at the last PING */
+    uint32_t glitches_seen; /* of the session's streams_opened at the last glitch */
     uint64_t window_updates;
     uint64_t data_frames_sent;
 };
@@ -34,6 +36,9 @@ void abuse_init(struct abuse *abuse, const struct halo_limits *limits, uint64_t 
 
 /* Takes one token. Returns false when there is none. */
 bool bucket_take(struct bucket *bucket, uint64_t now_ns);
+/* The same when the work done since the last time (a count that grows, and what it was then) gives
+ * tokens back, one each. */
+bool bucket_take_worked(struct bucket *bucket, uint32_t *seen, uint64_t work, uint64_t now_ns);
 
 /* A stream was completed: pays back one of each that honest work may have cost. */
 static inline void abuse_stream_completed(struct abuse *abuse)

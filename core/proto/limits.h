@@ -18,6 +18,7 @@
 
 /* ---- what a peer may open -------------------------------------------------------------- */
 
+/* (Streams of a connection: as many as there are numbers, 2^30; the last one brings GOAWAY.) */
 /* Streams at once that our server allows: nginx and Jetty say 128, most others 100. Enforced from
  * the first frame on, whether or not our SETTINGS were acknowledged. */
 #define LIMIT_CONCURRENT_STREAMS 128
@@ -49,17 +50,21 @@
 #define LIMIT_HEADER_FIELDS_CLIENT 256
 #define LIMIT_COOKIE_CRUMBS        256
 #define LIMIT_HEADER_FIELDS_HARD   1024
-/* One name or value: twice what nginx, Apache and Varnish allow, half of Traffic Server. */
+/* One name or value: twice what nginx, Apache and Varnish allow, half of Traffic Server. Names have
+ * no shorter limit: an octet of a name costs what one of a value does, and both count in the list. */
 #define LIMIT_HEADER_STRING 16384
 /* Encoded block: more than any list within the limits above needs. */
 #define LIMIT_HEADER_BLOCK 65536
 /* CONTINUATION frames of one block (nghttp2: 8): the block limit fits in five full ones. */
 #define LIMIT_CONTINUATION_FRAMES 8
 /* Empty ones among them have no use at all. */
-#define LIMIT_CONTINUATION_EMPTY    2
+#define LIMIT_CONTINUATION_EMPTY 2
+/* 1xx of one stream. No limit of their octets in all: each keeps to the limits of lists, and is
+ * gone before the next is decoded. */
 #define LIMIT_INFORMATION_RESPONSES 16
 /* Trailers: a handful of checksums and status fields; Tomcat allows 8 KiB. */
-#define LIMIT_TRAILER_FIELDS 32
+#define LIMIT_TRAILER_FIELDS    32
+#define LIMIT_TRAILER_LIST_SIZE 8192
 /* Dynamic tables (all peers: 4096). A peer that offers our encoder more does not get it. */
 #define LIMIT_DECODER_TABLE     4096
 #define LIMIT_DECODER_TABLE_MAX (1024 * 1024)
@@ -90,18 +95,26 @@
 
 /* ---- rates: tokens in a burst, refill a second ----------------------------------------- */
 
-#define LIMIT_RESETS                                                                               \
-    256 /* one back for each completed response, so cancelling clients never see it */
+/* RST_STREAM of the peer: one back for each completed response, so that cancelling clients never
+ * see it. A server's resets count only on streams that are gone: each of the others ends a request
+ * that we made (nghttp2 limits clients only, too). */
+#define LIMIT_RESETS            256
 #define LIMIT_RESETS_PER_SECOND 10
-#define LIMIT_FAULTS                                                                               \
-    64 /* stream errors that the peer provokes; no refill but by completed streams */
+/* Stream errors that the peer provokes; no refill but by completed streams. Apache stops at 8,
+ * lighttpd at 5. */
+#define LIMIT_FAULTS 64
 /* ... over the session's life, whatever was completed meanwhile (Node: 1000). */
-#define LIMIT_INVALID_FRAMES      1000
+#define LIMIT_INVALID_FRAMES 1000
+/* Each DATA frame that we sent gives one back: receivers that measure their bandwidth send a PING a
+ * round trip while a body comes (gRPC for Go and Java: up to 1000 a second). gRPC's own rule counts
+ * only PINGs without DATA between them. */
 #define LIMIT_PINGS               200
 #define LIMIT_PINGS_PER_SECOND    10
 #define LIMIT_SETTINGS            20
 #define LIMIT_SETTINGS_PER_SECOND 1
-/* Frames without use: empty DATA, unknown types, WINDOW_UPDATE on nothing. */
+/* Frames without use: unknown types, repeated GOAWAY, ALTSVC and ORIGIN. Each stream gives one back:
+ * Chrome may send a frame of a reserved type with each request. There is no graceful step before
+ * the end (HAProxy at 75 %): with this refill nobody comes near who does not mean to. */
 #define LIMIT_GLITCHES            1000
 #define LIMIT_GLITCHES_PER_SECOND 33
 /* PRIORITY frames (RFC 7540), which change nothing here: Firefox sends six for its groups, and some
@@ -118,7 +131,7 @@
  * formula). */
 #define LIMIT_WINDOW_UPDATES_SLACK 256
 /* Empty DATA frames without END_STREAM over the connection's life, given back by completed
- * streams. */
+ * streams. No number of consecutive ones (Envoy 1, Netty 2): applications flush with them. */
 #define LIMIT_EMPTY_FRAMES 100
 
 /* ---- what Node documents, where it differs from halo or may come to ----------------------- */
@@ -160,6 +173,8 @@
 #define LIMIT_ROUND_TRIP_FRESH_MS 10000
 /* Slices shorter than this are charged as this much when held: bookkeeping costs, too. */
 #define LIMIT_HELD_CHARGE_MIN 256
+/* (No budget of small DATA beside that: what is charged counts against the session's memory, and
+ * short pieces of a paused stream are gathered in place.) */
 
 /* ---- memory of a session --------------------------------------------------------------- */
 
@@ -186,14 +201,17 @@
 
 /* ---- time, in milliseconds ------------------------------------------------------------- */
 
+/* The session does not know when the TLS handshake was over: half of this would do behind one. */
 #define LIMIT_PREFACE_MS      10000
 #define LIMIT_SETTINGS_ACK_MS 10000
 #define LIMIT_HEADER_BLOCK_MS 10000
-#define LIMIT_IDLE_MS         60000
-#define LIMIT_STALL_MS        30000
-#define LIMIT_GOAWAY_MS       1000
-#define LIMIT_DRAIN_MS        30000
-#define LIMIT_DATA_HOLD_MS    1000
+/* Also until the first request: browsers connect ahead, and a shorter time for those only makes
+ * them connect twice. */
+#define LIMIT_IDLE_MS      60000
+#define LIMIT_STALL_MS     30000
+#define LIMIT_GOAWAY_MS    1000
+#define LIMIT_DRAIN_MS     30000
+#define LIMIT_DATA_HOLD_MS 1000
 /* Octets a second that a peer must take for its window not to count as stalled (Kestrel: 240). An
  * octet now and then would hold a response for hours. */
 #define LIMIT_STALL_RATE 240

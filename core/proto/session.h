@@ -14,6 +14,7 @@
  *   session_memory.c   what the session holds, and its budget
  *   session_output.c   pull and sent: DATA by the scheduler, late
  *   session_progress.c request bodies that do not come
+ *   session_waiting.c  requests while the server allows no streams
  *   session_schedule.c whose turn it is; what waits for windows, and for how long
  *   session_priority.c priorities: fields, frames
  *   session_settings.c SETTINGS, ours and the peer's
@@ -230,7 +231,8 @@ struct halo_session {
     uint8_t ready_mask;       /* bit per urgency that may have ready streams */
     uint8_t turns_mask;       /* bit per urgency where one of `turns` goes next */
     uint32_t waiting_count;
-    uint32_t open_remote; /* streams the peer opened, until their close was told */
+    uint64_t no_streams_ns; /* client: when the server last began to allow no streams */
+    uint32_t open_remote;   /* streams the peer opened, until their close was told */
     uint32_t open_local;
     uint32_t reserved_streams; /* pushed, without a response yet: count apart (5.1.2) */
     uint32_t reserved_max;
@@ -485,6 +487,16 @@ static inline bool session_is_round_over(const struct halo_session *session,
            session->receive.available < session->receive.round_end;
 }
 
+/* A frame without use. Streams give some back: Chrome may send a frame of a reserved type with each
+ * request. False: too many. */
+static inline bool session_take_glitch(struct halo_session *session)
+{
+    struct abuse *abuse = &session->abuse;
+
+    return bucket_take_worked(&abuse->glitches, &abuse->glitches_seen, session->streams_opened,
+                              session->now_ns);
+}
+
 /* ---- session_memory.c ------------------------------------------------------------------ */
 
 /* The figures grew, or fell. */
@@ -617,6 +629,12 @@ void stream_forget_body(struct halo_stream *stream);
 uint64_t session_body_deadline(const struct halo_session *session);
 /* Cancels the requests whose body came too slowly. */
 void session_check_bodies(struct halo_session *session);
+
+/* ---- session_waiting.c ----------------------------------------------------------------- */
+
+uint64_t session_waiting_deadline(const struct halo_session *session);
+/* Fails the requests that waited too long for the server to allow a stream. */
+void session_check_waiting(struct halo_session *session);
 
 /* ---- session_settings.c, session_control.c --------------------------------------------- */
 

@@ -291,6 +291,15 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
     }
 }
 
+/* RFC 9113 5.1.1: with the last number, a client needs a new connection. It is told, but where the
+ * application wants no time between two GOAWAYs: the end would come before this stream. */
+static void end_of_numbers(struct halo_session *session, uint32_t stream_id)
+{
+    if (stream_id == LIMIT_STREAM_ID_MAX && session->timeouts.goaway_ms > 0) {
+        halo_session_close(session);
+    }
+}
+
 /* The peer may open a stream with this number: it must be of its kind and above all before (RFC
  * 9113 5.1.1). *wanted: false when the stream is to be ignored. */
 static const struct fault *take_number(struct halo_session *session, uint32_t stream_id,
@@ -304,7 +313,11 @@ static const struct fault *take_number(struct halo_session *session, uint32_t st
         session->skipped_to = stream_id - 1;
     }
     session->last_remote_id = stream_id;
-    *wanted = stream_id <= session->goaway_local_id; /* RFC 9113 6.8: the peer knows */
+    *wanted = true;
+    if (HALO_UNLIKELY(stream_id >= session->goaway_local_id)) {
+        *wanted = stream_id == session->goaway_local_id; /* RFC 9113 6.8: the peer knows */
+        end_of_numbers(session, stream_id);
+    }
     return NULL;
 }
 

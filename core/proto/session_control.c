@@ -68,7 +68,8 @@ const struct fault *session_ping_frame(struct halo_session *session, const struc
         on_ping_ack(session, payload, event);
         return NULL;
     }
-    if (!bucket_take(&session->abuse.pings, session->now_ns)) {
+    if (!bucket_take_worked(&session->abuse.pings, &session->abuse.pings_seen,
+                            session->abuse.data_frames_sent, session->now_ns)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many PINGs");
     }
     session_write_ping(session, payload, FLAG_ACK);
@@ -169,7 +170,7 @@ const struct fault *session_goaway_frame(struct halo_session *session, const str
     if (last_id > session->goaway_remote_id) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "GOAWAY with a growing last stream");
     }
-    if (session->goaway_received && !bucket_take(&session->abuse.glitches, session->now_ns)) {
+    if (session->goaway_received && !session_take_glitch(session)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many GOAWAYs");
     }
     session->goaway_received = true;
@@ -251,6 +252,7 @@ uint64_t halo_session_next_timeout(const halo_session *session)
     next = min_u64(next, settings_deadline(session));
     next = min_u64(next, session_body_deadline(session));
     next = min_u64(next, session_silence_deadline(session));
+    next = min_u64(next, session_waiting_deadline(session));
     return min_u64(next, session_output_deadline(session));
 }
 
@@ -294,5 +296,6 @@ void halo_session_tick(halo_session *session, uint64_t now_ns)
     }
     session_output_tick(session);
     session_check_bodies(session);
+    session_check_waiting(session);
     session_tell_silence(session);
 }

@@ -79,7 +79,7 @@ void session_update_keeping(struct halo_session *session)
 
 static const struct fault *useless(struct halo_session *session)
 {
-    return bucket_take(&session->abuse.glitches, session->now_ns)
+    return session_take_glitch(session)
                ? NULL
                : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
 }

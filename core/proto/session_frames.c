@@ -140,7 +140,9 @@ static const struct fault *on_reset(struct halo_session *session, const struct f
     }
     if (session->role == HALO_SERVER && session_is_local_id(session, frame->stream_id)) {
         FAULT_TRY(push_refused(session, stream));
-    } else if (!bucket_take(&session->abuse.resets, session->now_ns)) {
+    } else if ((session->role == HALO_SERVER || stream == NULL) &&
+               !bucket_take(&session->abuse.resets, session->now_ns)) {
+        /* A server may turn down each of our requests: it has read them, and we pay for our own. */
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams reset");
     }
     if (stream == NULL) {

@@ -158,7 +158,7 @@ const struct fault *session_origin_frame(struct halo_session *session, const str
     halo_bytes *told = NULL;
     size_t count;
 
-    if (!bucket_take(&session->abuse.glitches, session->now_ns)) {
+    if (!session_take_glitch(session)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
     }
     if (entries < 0) { /* RFC 9113 4.2 */

@@ -204,7 +204,7 @@ int halo_stream_push(halo_stream *parent, const struct halo_request *request, vo
  * it nothing from the budget for resets. On streams that are gone it has no use. */
 const struct fault *push_refused(struct halo_session *session, const struct halo_stream *stream)
 {
-    return stream != NULL || bucket_take(&session->abuse.glitches, session->now_ns)
+    return stream != NULL || session_take_glitch(session)
                ? NULL
                : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
 }
@@ -275,7 +275,7 @@ const struct fault *session_promise_frame(struct halo_session *session, const st
 /* A promise that we do not want, and the server could not know. */
 static const struct fault *refuse_push(struct halo_session *session)
 {
-    if (!bucket_take(&session->abuse.glitches, session->now_ns)) {
+    if (!session_take_glitch(session)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many promises refused");
     }
     return FAULT_OF(FAULT_STREAM, 1, HALO_REFUSED_STREAM, "promise refused");

@@ -146,7 +146,7 @@ static const struct fault *ignore_frame(struct halo_session *session)
 {
     struct reader *reader = &session->reader;
 
-    if (!bucket_take(&session->abuse.glitches, session->now_ns)) {
+    if (!session_take_glitch(session)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames of unknown types");
     }
     skip(reader, reader->frame.len);

@@ -282,6 +282,9 @@ static const struct fault *apply_setting(struct halo_session *session, uint16_t 
         remote->enable_push = value;
         break;
     case HALO_SETTINGS_MAX_CONCURRENT_STREAMS:
+        if (value == 0 && remote->max_concurrent_streams > 0) {
+            session->no_streams_ns = session->now_ns;
+        }
         remote->max_concurrent_streams = value;
         break;
     case HALO_SETTINGS_INITIAL_WINDOW_SIZE:

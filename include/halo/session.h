@@ -67,16 +67,17 @@ struct halo_limits {
     uint32_t send_block;         /* encoded octets; 65536. maxSendHeaderBlockLength */
     uint32_t requests_queued;    /* client: requests that wait for a place; 4096 */
     /* Budgets: a burst, and the refill per second where there is one. */
-    uint32_t resets;            /* RST_STREAM of the peer; 256. streamResetBurst */
+    uint32_t resets;            /* RST_STREAM of the peer (client: on streams that are gone); 256.
+                                 * streamResetBurst */
     uint32_t resets_per_second; /* 10, and one a completed stream. streamResetRate */
     uint32_t faults;            /* resets that the peer makes us send; 64 */
     uint32_t invalid_frames;    /* of those, in the session's life; 1000. maxSessionInvalidFrames */
     uint32_t refused_streams;   /* 128, one back a completed stream. maxSessionRejectedStreams */
-    uint32_t pings;             /* PING frames; 200 */
+    uint32_t pings;             /* PING frames; 200, and one a DATA frame that we sent */
     uint32_t pings_per_second;  /* 10 */
     uint32_t settings_frames;   /* 20 */
     uint32_t settings_per_second; /* 1 */
-    uint32_t glitches;            /* frames without use (PRIORITY, unknown, ...); 1000 */
+    uint32_t glitches;            /* frames without use (unknown, ...); 1000, one back a stream */
     uint32_t glitches_per_second; /* 33 */
     /* Extensions. */
     uint32_t extension_payload; /* octets of a frame of frame_types; 16384 */
@@ -177,8 +178,10 @@ struct halo_session_options {
     uint32_t preface_timeout_ms;      /* preface and first SETTINGS of the peer; 10000 */
     uint32_t settings_ack_timeout_ms; /* 10000; then SETTINGS_TIMEOUT */
     uint32_t header_block_timeout_ms; /* from HEADERS to END_HEADERS; 10000 */
-    uint32_t idle_timeout_ms;  /* no streams; server 60000, client 0. Control frames do not count */
-    uint32_t stall_timeout_ms; /* data ready, no window of the peer; 30000; then CANCEL */
+    uint32_t idle_timeout_ms; /* no streams; server 60000, client 0. Control frames do not count */
+    /* Data ready, and no window of the peer; 30000; then CANCEL. Client: requests wait, and the
+     * server's SETTINGS_MAX_CONCURRENT_STREAMS is 0; then HALO_E_TIMEOUT. */
+    uint32_t stall_timeout_ms;
     /* Server: the body of a request that is not answered yet has to come, at 240 octets a second on
      * average over this time; 30000; then CANCEL. Not while the application pauses the stream or
      * gives no credit, and not for CONNECT. */

@@ -230,6 +230,8 @@ static void test_server_5_1_1_last_number(struct fake_peer *peer)
 {
     put_get(&peer->in, 0x7fffffff);
     peer_go(peer);
+    expect_goaway(peer, HALO_NO_ERROR, 0x7fffffff); /* a new connection is needed for more */
+    expect_frame(peer, T_PING, 0, 0, 8);
     expect_answer(peer, 0x7fffffff);
 }
 

@@ -160,6 +160,20 @@ static void test_O15_O24_K01_session_reset_burst_and_rate(struct fake_peer *peer
     assert_true(halo_session_is_destroyed(peer->session));
 }
 
+/* They end requests of ours; on streams that are gone they are useless. */
+static void test_O15_session_servers_may_reset_what_we_asked(struct fake_peer *peer)
+{
+    three_resets(peer);
+    assert_false(halo_session_is_closed(peer->session));
+    put_rst_stream(&peer->in, 1, HALO_CANCEL);
+    put_rst_stream(&peer->in, 3, HALO_CANCEL);
+    peer_go(peer);
+    assert_false(halo_session_is_closed(peer->session));
+    put_rst_stream(&peer->in, 5, HALO_CANCEL);
+    peer_go(peer);
+    expect_dead(peer, HALO_ENHANCE_YOUR_CALM);
+}
+
 static void test_O15_session_reset_burst_alone_has_no_effect(struct fake_peer *peer)
 {
     three_resets(peer);
@@ -383,7 +397,7 @@ int main(void)
         SERVER_WITH(test_O12_X07_session_too_many_invalid_frames, three_invalid),
         SERVER_WITH(test_O13_session_too_many_refused_streams, two_refused),
         SERVER_WITH(test_O15_O24_K01_session_reset_burst_and_rate, reset_pair),
-        CLIENT_WITH(test_O15_O24_K01_session_reset_burst_and_rate, reset_pair),
+        CLIENT_WITH(test_O15_session_servers_may_reset_what_we_asked, reset_pair),
         SERVER_WITH(test_O15_session_reset_burst_alone_has_no_effect, reset_half),
         CLIENT_WITH(test_O11_K01_session_peer_max_concurrent_streams, peer_allows_two),
         SERVER(test_O25_session_white_space_around_values),
