@@ -51,7 +51,7 @@ echo "|---|---|---|---|---|---|---|---|"
     awk -v name="$name" -v frames="$frames" -v octets="$octets_in" -v out="$octets_out" \
         -v memory="$memory" -v handlers="$handlers" -v instructions="$instructions" 'BEGIN {
         printf "| %s | %d | %d | %.0f | %s | %d | %d | %d |\n", name, frames, octets,
-            instructions / frames, octets > 0 ? sprintf("%.1f", instructions / octets) : "-", out,
+            instructions / frames, (octets ? sprintf("%.1f", instructions / octets) : "-"), out,
             memory, handlers
     }'
 done
