@@ -62,9 +62,9 @@
 /* 1xx of one stream. No limit of their octets in all: each keeps to the limits of lists, and is
  * gone before the next is decoded. */
 #define LIMIT_INFORMATION_RESPONSES 16
-/* Trailers: a handful of checksums and status fields; Tomcat allows 8 KiB. */
-#define LIMIT_TRAILER_FIELDS    32
-#define LIMIT_TRAILER_LIST_SIZE 8192
+/* Trailers: a handful of checksums and status fields. No limit of their octets (Tomcat: 8 KiB) but
+ * that of lists: the details of a gRPC error come here, and may be longer. */
+#define LIMIT_TRAILER_FIELDS 32
 /* Dynamic tables (all peers: 4096). A peer that offers our encoder more does not get it. */
 #define LIMIT_DECODER_TABLE     4096
 #define LIMIT_DECODER_TABLE_MAX (1024 * 1024)

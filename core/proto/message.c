@@ -387,15 +387,8 @@ const struct fault *message_check_trailers(const halo_header *fields, size_t cou
 {
     struct message message = { .content_length = -1 };
     struct pseudo_fields pseudo = { 0 };
-    uint64_t size = 0;
 
     FAULT_TRY(check_regular(fields, count, 0, LIMIT_TRAILER_FIELDS, &message, &pseudo));
-    for (size_t i = 0; i < count; i++) {
-        size += fields[i].name.len + fields[i].value.len + HPACK_ENTRY_OVERHEAD;
-    }
-    if (size > LIMIT_TRAILER_LIST_SIZE) {
-        return STREAM_FAULT(HALO_ENHANCE_YOUR_CALM, "trailers beyond the limit");
-    }
     if (message.content_length >= 0) {
         return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length in trailers");
     }

@@ -259,17 +259,6 @@ static void reach_trailers(struct fake_peer *peer, uint32_t n)
     wire_free(&block);
 }
 
-static void reach_trailers_size(struct fake_peer *peer, uint32_t n)
-{
-    struct wire block = { 0 };
-
-    begin_body(peer);
-    field_of(&block, 10, 4000 - 42);
-    field_of(&block, 10, n - 4000 - 42);
-    deliver(peer, &block, true);
-    wire_free(&block);
-}
-
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
 #define CALM       .beyond = ENDS, .code = HALO_ENHANCE_YOUR_CALM
@@ -305,8 +294,6 @@ static const struct limit_row rows[] = {
          LIMIT_CONTINUATION_EMPTY, CALM),
     BOTH("size updates", reach_size_updates, 2, 2, .beyond = ENDS, .code = HALO_COMPRESSION_ERROR),
     BOTH("trailers", reach_trailers, LIMIT_TRAILER_FIELDS, LIMIT_TRAILER_FIELDS, RESET_CALM),
-    BOTH("trailers, octets", reach_trailers_size, LIMIT_TRAILER_LIST_SIZE, LIMIT_TRAILER_LIST_SIZE,
-         RESET_CALM),
 };
 
 int main(void)
