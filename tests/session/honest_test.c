@@ -235,7 +235,7 @@ static void test_C35_session_cookies_and_fields(void **state)
 {
     struct client client;
     struct wire block = { 0 };
-    char name[16];
+    char name[32];
 
     (void)state;
     begin(&client, 65535);
