@@ -196,7 +196,7 @@ const struct fault *session_goaway_frame(struct halo_session *session, const str
     }
     if (session->state == SESSION_OPEN) {
         session->state = SESSION_DRAINING;
-        session->goaway_sent_final = true; /* we owe none: the peer knows that it is leaving */
+        session->goaway_sent_final = true; /* no second step is due: ours comes with the end */
     }
     session_end_if_drained(session);
     return NULL;

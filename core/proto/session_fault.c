@@ -8,6 +8,7 @@
  */
 #include "core/proto/session.h"
 
+#include "core/proto/limits.h"
 #include "core/proto/session_extension.h"
 
 void session_write_reset(struct halo_session *session, uint32_t stream_id, uint32_t code)
@@ -301,10 +302,11 @@ void session_end_if_drained(struct halo_session *session)
 {
     static const struct halo_error in_order = { .reason = "" };
 
-    /* A server says its last word first: the peer must know which requests were taken up. */
+    /* A server says its last word first: the peer must know which requests were taken up. One that
+     * is going away itself is told as well, unless it was (RFC 9113 6.8). */
     if (session->state == SESSION_DRAINING && list_empty(&session->streams) &&
         session->goaway_sent_final) {
-        session_end(session, &in_order, false);
+        session_end(session, &in_order, session->goaway_local_id == LIMIT_STREAM_ID_MAX);
     }
 }
 

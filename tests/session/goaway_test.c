@@ -149,6 +149,13 @@ static void goaway_by_call(struct fake_peer *peer)
 
 /* ---- theirs ------------------------------------------------------------------------------------------- */
 
+static void skip_requests(struct fake_peer *peer, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        expect_headers(peer, 1 + 2 * i, F_END_STREAM, NULL);
+    }
+}
+
 static void server_goes_away(struct fake_peer *peer)
 {
     struct halo_request request = { .authority = HALO_LIT("a") };
@@ -172,6 +179,9 @@ static void server_goes_away(struct fake_peer *peer)
     put_ok(&peer->in, 1, F_END_STREAM);
     peer_go(peer);
     expect_log(peer, "RESPONSE 1 status=200 END :status=200\nCLOSED 1\nSESSION_CLOSED\n");
+    skip_requests(peer, 2);
+    expect_goaway(peer, HALO_NO_ERROR, 0); /* RFC 9113 6.8: we say so, too */
+    expect_nothing(peer);
 }
 
 static void server_goes_away_in_error(struct fake_peer *peer)
@@ -208,7 +218,67 @@ static void client_goes_away(struct fake_peer *peer)
     halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM);
     peer_go(peer);
     expect_headers(peer, 1, F_END_STREAM, NULL);
+    expect_goaway(peer, HALO_NO_ERROR, 1);
+    expect_nothing(peer);
     expect_log(peer, "CLOSED 1\nSESSION_CLOSED\n");
+}
+
+/* RFC 9113 6.8: GOAWAY is answered with one of our own behind the last stream, whatever was said
+ * before; but nothing is said twice. */
+static void goaway_on_both_sides(struct fake_peer *peer)
+{
+    peer_open(peer); /* nothing is open */
+    put_goaway(&peer->in, 0, HALO_NO_ERROR, "");
+    peer_go(peer);
+    expect_goaway(peer, HALO_NO_ERROR, 0);
+    expect_nothing(peer);
+    peer_restart(peer);
+    for (int said = 0; said < 2; said++) {
+        peer_open(peer);
+        put_get(&peer->in, 1);
+        peer_go(peer);
+        if (said == 0) { /* exactly: that was it */
+            assert_int_equal(halo_session_goaway(peer->session, HALO_NO_ERROR, 1, NULL, 0), 0);
+            peer_go(peer);
+            expect_goaway(peer, HALO_NO_ERROR, 1);
+        } else { /* only that there will be an end */
+            assert_int_equal(
+                halo_session_goaway(peer->session, HALO_NO_ERROR, SERVER_LAST_ID_MAX, NULL, 0), 0);
+            peer_go(peer);
+            expect_goaway(peer, HALO_NO_ERROR, SERVER_LAST_ID_MAX);
+        }
+        put_goaway(&peer->in, 0, HALO_NO_ERROR, "");
+        peer_go(peer);
+        expect_nothing(peer);
+        halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM);
+        peer_go(peer);
+        expect_headers(peer, 1, F_END_STREAM, NULL);
+        if (said == 1) {
+            expect_goaway(peer, HALO_NO_ERROR, 1);
+        }
+        expect_nothing(peer);
+        peer_restart(peer);
+    }
+}
+
+/* Both at once: the second step of our own end is the only GOAWAY that follows. */
+static void goaway_during_our_end(struct fake_peer *peer)
+{
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    peer_go(peer);
+    halo_session_close(peer->session);
+    put_goaway(&peer->in, 0, HALO_NO_ERROR, "");
+    peer_go(peer);
+    expect_goaway(peer, HALO_NO_ERROR, SERVER_LAST_ID_MAX);
+    expect_frame(peer, T_PING, 0, 0, 8);
+    halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM);
+    peer_go(peer);
+    expect_headers(peer, 1, F_END_STREAM, NULL);
+    expect_nothing(peer);
+    peer_wait(peer, 1000);
+    expect_goaway(peer, HALO_NO_ERROR, 1);
+    expect_nothing(peer);
 }
 
 int main(void)
@@ -225,6 +295,8 @@ int main(void)
         CLIENT(server_goes_away_in_error),
         CLIENT(goaway_that_grows),
         SERVER(client_goes_away),
+        SERVER(goaway_on_both_sides),
+        SERVER(goaway_during_our_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
