@@ -12,6 +12,7 @@ struct halo_header_set {
     uint64_t identity;
     size_t bound;
     size_t count;
+    unsigned notes; /* enum header_note */
     halo_header fields[];
 };
 
@@ -23,6 +24,11 @@ uint64_t header_set_identity(const halo_header_set *set)
 size_t header_set_bound(const halo_header_set *set)
 {
     return set->bound;
+}
+
+unsigned header_set_notes(const halo_header_set *set)
+{
+    return set->notes;
 }
 
 const halo_header *halo_header_set_fields(const halo_header_set *set, size_t *count)
@@ -95,6 +101,7 @@ int halo_header_set_new(halo_header_set **set, const halo_header *fields, size_t
     }
     made->identity = __atomic_add_fetch(&identities, 1, __ATOMIC_RELAXED);
     made->count = count;
+    made->notes = 0;
     text = (char *)(made->fields + count);
     for (size_t i = 0; i < count; i++) {
         halo_header *to = &made->fields[i];
@@ -111,6 +118,7 @@ int halo_header_set_new(halo_header_set **set, const halo_header *fields, size_t
             free(made);
             return status;
         }
+        made->notes |= header_note(to->token);
     }
     made->bound = hpack_encode_bound(made->fields, count);
     *set = made;

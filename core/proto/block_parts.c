@@ -4,11 +4,13 @@
 #include "core/proto/padding.h"
 
 /* Splits the user's headers into parts and checks the plain ones. `checked` is room for CHECKED_MAX
- * fields. *mixed: names to be put in lower case. */
+ * fields. *notes: what enum header_note says of them. */
 int parts_take(const struct halo_session *session, struct block_parts *parts,
-               const halo_headers *headers, halo_header *checked, bool *mixed)
+               const halo_headers *headers, halo_header *checked, unsigned *notes)
 {
-    *mixed = false;
+    unsigned prepared = 0;
+
+    *notes = 0;
     if (headers == NULL) {
         return 0;
     }
@@ -16,6 +18,8 @@ int parts_take(const struct halo_session *session, struct block_parts *parts,
         parts->prepared = halo_header_set_fields(headers->set, &parts->prepared_count);
         parts->prepared_identity = header_set_identity(headers->set);
         parts->prepared_bound = header_set_bound(headers->set);
+        prepared = header_set_notes(headers->set);
+        *notes = prepared;
     }
     if (headers->count == 0) {
         return 0;
@@ -25,8 +29,9 @@ int parts_take(const struct halo_session *session, struct block_parts *parts,
     }
     parts->fields = checked != NULL ? checked : headers->fields;
     parts->fields_count = headers->count;
-    HALO_TRY(message_check_sent(checked, headers->fields, headers->count, mixed));
-    return message_repeats_single(parts->fields, parts->fields_count, checked != NULL && !*mixed) &&
+    HALO_TRY(message_check_sent(checked, headers->fields, headers->count, notes));
+    *notes |= prepared;
+    return message_repeats_single(parts->fields, parts->fields_count, checked != NULL && (*notes & HEADER_MIXED_CASE) == 0) &&
                    !session->loose_single_value
                ? HALO_E_HEADER_SINGLE_VALUE
                : 0;
@@ -212,12 +217,12 @@ int parts_write_list(struct halo_session *session, uint32_t stream_id, bool end_
 
 /* Encodes now, with names in lower case if need be. */
 int parts_write(struct halo_session *session, uint32_t stream_id, bool end_stream,
-                const struct block_parts *parts, bool mixed)
+                const struct block_parts *parts, unsigned notes)
 {
     struct kept_list *list;
     int status;
 
-    if (HALO_LIKELY(!mixed)) {
+    if (HALO_LIKELY((notes & HEADER_MIXED_CASE) == 0)) {
         return write_block(session, stream_id, end_stream, parts);
     }
     list = parts_keep(session->env->memory, parts);

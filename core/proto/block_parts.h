@@ -27,15 +27,15 @@ enum {
 };
 
 /* Splits the user's headers into parts and checks the plain ones. `checked` is room for CHECKED_MAX
- * fields. *mixed: names to be put in lower case. */
+ * fields. *notes: what enum header_note says of them. */
 int parts_take(const struct halo_session *session, struct block_parts *parts,
-               const halo_headers *headers, halo_header *checked, bool *mixed);
+               const halo_headers *headers, halo_header *checked, unsigned *notes);
 /* All parts as one list, names in lower case. */
 struct kept_list *parts_keep(struct memory *memory, const struct block_parts *parts);
 size_t parts_bound(const struct block_parts *parts);
 /* Writes HEADERS and, if need be, CONTINUATION. 0, HALO_E_HEADER_BLOCK_TOO_LONG or HALO_E_NOMEM. */
 int parts_write(struct halo_session *session, uint32_t stream_id, bool end_stream,
-                const struct block_parts *parts, bool mixed);
+                const struct block_parts *parts, unsigned notes);
 /* The same for a list of checked fields in lower case. */
 int parts_write_list(struct halo_session *session, uint32_t stream_id, bool end_stream,
                      const struct kept_list *list);

@@ -412,7 +412,7 @@ static bool name_ok_in_lower_case(halo_bytes name)
     return capital;
 }
 
-static int check_mixed_case_field(const halo_header *field)
+static int check_mixed_case_field(const halo_header *field, unsigned *notes)
 {
     char lower[32]; /* longer than every name that is forbidden */
     halo_header same = *field;
@@ -427,11 +427,12 @@ static int check_mixed_case_field(const halo_header *field)
     }
     same.name.data = lower;
     same.token = halo_name_token(same.name);
+    *notes |= header_note(same.token);
     return header_check_token(&same);
 }
 
 /* A field whose token is not known yet, and is found here. */
-static int check_new_field(halo_header *field, bool *mixed_case)
+static int check_new_field(halo_header *field, unsigned *notes)
 {
     field->token = halo_name_token(field->name);
     /* A name that halo knows is a good one. */
@@ -439,16 +440,25 @@ static int check_new_field(halo_header *field, bool *mixed_case)
         if (!name_ok_in_lower_case(field->name)) {
             return HALO_E_INVALID_HEADER_NAME;
         }
-        *mixed_case = true;
-        HALO_TRY(check_mixed_case_field(field));
+        *notes |= HEADER_MIXED_CASE;
+        HALO_TRY(check_mixed_case_field(field, notes));
     }
     return HALO_UNLIKELY(hpack_value_flags(field->value) != 0) ? HALO_E_INVALID_HEADER_VALUE : 0;
 }
 
-int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
-                       bool *mixed_case)
+static inline int check_sent_token(const halo_header *field, unsigned *notes)
 {
-    *mixed_case = false;
+    if (HALO_LIKELY(field->token == HALO_NAME_UNKNOWN)) {
+        return field->name.data[0] == ':' ? HALO_E_PSEUDOHEADER_NOT_ALLOWED : 0;
+    }
+    *notes |= header_note(field->token);
+    return header_check_token(field);
+}
+
+int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
+                       unsigned *notes)
+{
+    *notes = 0;
     for (size_t i = 0; i < count; i++) {
         halo_header scrap;
         halo_header *field = checked != NULL ? &checked[i] : &scrap;
@@ -456,10 +466,10 @@ int message_check_sent(halo_header *checked, const halo_header *fields, size_t c
         *field = fields[i];
         /* Fields that halo handed out carry a hash: their octets were checked when they came. */
         if (field->hash == 0 || field->token >= HALO_NAME_COUNT) {
-            HALO_TRY(check_new_field(field, mixed_case));
+            HALO_TRY(check_new_field(field, notes));
         }
         if (HALO_UNLIKELY(has_rule[field->token])) {
-            HALO_TRY(header_check_token(field));
+            HALO_TRY(check_sent_token(field, notes));
         }
     }
     return 0;
@@ -479,6 +489,16 @@ static uint16_t token_of(halo_bytes name)
         lower[i] = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
     }
     return halo_name_token((halo_bytes){ lower, name.len });
+}
+
+bool message_hosts_agree(halo_bytes authority, const halo_header *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (token_of(fields[i].name) == HALO_NAME_HOST && !host_equal(authority, fields[i].value)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool repeats_single(const halo_header *fields, size_t count)

@@ -33,11 +33,13 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
 const struct fault *message_check_trailers(const halo_header *fields, size_t count);
 
 /* Checks fields that are to be sent, without their pseudo-header fields. Returns 0 or a negative
- * HALO_E_*. *mixed_case is set when a name must be put in lower case first. `checked`, if not NULL,
- * has room for the fields and gets them with their tokens, so that the encoder need not look for
- * them again. */
+ * HALO_E_*. *notes gets what enum header_note says of them. `checked`, if not NULL, has room for the
+ * fields and gets them with their tokens, so that the encoder need not look for them again. */
 int message_check_sent(halo_header *checked, const halo_header *fields, size_t count,
-                       bool *mixed_case);
+                       unsigned *notes);
+
+/* Do all fields `host` of a list to be sent, with names in any case, name this authority? */
+bool message_hosts_agree(halo_bytes authority, const halo_header *fields, size_t count);
 
 /* Does a list to be sent have two fields of a name that allows one value? `tokens`: the fields carry
  * theirs, as message_check_sent() leaves them in `checked` for names in lower case. */

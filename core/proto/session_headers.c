@@ -47,10 +47,10 @@ static int encode_rest(struct halo_session *session, const uint8_t *start, uint8
     size_t count = headers->count - done;
     halo_header checked[CHECKED_MAX];
     size_t bound = (size_t)(*out - start) + hpack_encode_bound(fields, count);
-    bool mixed;
+    unsigned notes;
 
-    HALO_TRY(message_check_sent(checked, fields, count, &mixed));
-    if (mixed || bound > LIMIT_FRAME_SIZE_MIN || bound > session->limits.send_block ||
+    HALO_TRY(message_check_sent(checked, fields, count, &notes));
+    if (notes != 0 || bound > LIMIT_FRAME_SIZE_MIN || bound > session->limits.send_block ||
         output_reserve(&session->output, bound) != start) {
         return HALO_E_AGAIN;
     }
@@ -112,10 +112,10 @@ static __attribute__((noinline)) int write_long_way(struct halo_stream *stream,
                                  .value = { digits, 3 } };
     halo_header checked[CHECKED_MAX];
     struct block_parts parts = { .pseudo = &pseudo, .pseudo_count = 1 };
-    bool mixed;
+    unsigned notes;
 
-    HALO_TRY(parts_take(session, &parts, headers, checked, &mixed));
-    HALO_TRY(parts_write(session, stream->id, end_stream, &parts, mixed));
+    HALO_TRY(parts_take(session, &parts, headers, checked, &notes));
+    HALO_TRY(parts_write(session, stream->id, end_stream, &parts, notes));
     if (session->keep_sent) {
         parts_keep_sent(stream, kind, &parts);
     }
@@ -213,14 +213,14 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
 {
     halo_header checked[CHECKED_MAX];
     struct block_parts parts = { 0 };
-    bool mixed;
+    unsigned notes;
 
     if ((stream->flags & (STREAM_HEAD | STREAM_LOCAL | STREAM_HEADERS_SENT)) ==
         (STREAM_HEAD | STREAM_HEADERS_SENT)) {
         return 0;
     }
     HALO_TRY(check_trailers(stream));
-    HALO_TRY(parts_take(stream->session, &parts, headers, checked, &mixed));
+    HALO_TRY(parts_take(stream->session, &parts, headers, checked, &notes));
     if (parts_bound(&parts) > stream->session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }

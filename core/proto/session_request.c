@@ -105,7 +105,7 @@ static int keep_request(struct halo_stream *stream, const struct block_parts *pa
 
 /* Gives the stream its number and writes its request. */
 static int start_request(struct halo_stream *stream, const struct block_parts *parts, bool end,
-                         bool mixed)
+                         unsigned notes)
 {
     struct halo_session *session = stream->session;
 
@@ -120,7 +120,7 @@ static int start_request(struct halo_stream *stream, const struct block_parts *p
     session->next_local_id += 2;
     session->open_local++;
     session->idle_deadline_ns = UINT64_MAX;
-    HALO_TRY(parts_write(session, stream->id, end, parts, mixed));
+    HALO_TRY(parts_write(session, stream->id, end, parts, notes));
     stream->request_end = session->octets_sent + session->output.len;
     stream->flags |= STREAM_HEADERS_SENT;
     stream->activity_ns = session->now_ns;
@@ -173,16 +173,34 @@ static void undo_request(struct halo_stream *stream)
     session_idle_update(session);
 }
 
+/* RFC 9113 8.3.1: a host beside :authority says the same. */
+static int check_host(const struct block_parts *parts)
+{
+    for (size_t i = 0; i < parts->pseudo_count; i++) {
+        const halo_header *field = &parts->pseudo[i];
+
+        if (field->token == HALO_NAME_AUTHORITY &&
+            (!message_hosts_agree(field->value, parts->prepared, parts->prepared_count) ||
+             !message_hosts_agree(field->value, parts->fields, parts->fields_count))) {
+            return HALO_E_INVALID_HEADER_VALUE;
+        }
+    }
+    return 0;
+}
+
 int session_compose_request(struct halo_session *session, const struct halo_request *request,
                             struct kept_list **fields, bool *head)
 {
     halo_header pseudo[5];
     halo_header checked[CHECKED_MAX];
     struct block_parts parts = { .pseudo = pseudo };
-    bool mixed;
+    unsigned notes;
 
     HALO_TRY(request_pseudo(session, request, pseudo, &parts.pseudo_count, head));
-    HALO_TRY(parts_take(session, &parts, &request->headers, checked, &mixed));
+    HALO_TRY(parts_take(session, &parts, &request->headers, checked, &notes));
+    if (HALO_UNLIKELY((notes & HEADER_HAS_HOST) != 0)) {
+        HALO_TRY(check_host(&parts));
+    }
     if (parts_bound(&parts) > session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
@@ -206,7 +224,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     struct block_parts parts = { .pseudo = pseudo };
     bool end = (flags & HALO_END_STREAM) != 0;
     struct halo_stream *made;
-    bool mixed;
+    unsigned notes;
     bool head;
     bool connect;
     int status;
@@ -216,7 +234,10 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     connect = is_connect(&parts);
     HALO_TRY(
         session_request_priority(session, request, pseudo, &parts.pseudo_count, priority_text));
-    HALO_TRY(parts_take(session, &parts, &request->headers, checked, &mixed));
+    HALO_TRY(parts_take(session, &parts, &request->headers, checked, &notes));
+    if (HALO_UNLIKELY((notes & HEADER_HAS_HOST) != 0)) {
+        HALO_TRY(check_host(&parts));
+    }
     if (parts_bound(&parts) > session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
@@ -232,7 +253,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
         session->open_local >= session->remote.max_concurrent_streams) {
         status = queue_request(made, &parts, end);
     } else {
-        status = start_request(made, &parts, end, mixed);
+        status = start_request(made, &parts, end, notes);
     }
     if (status != 0) {
         undo_request(made);
@@ -260,7 +281,7 @@ static void start_waiting(struct halo_session *session, struct halo_stream *stre
     stream->flags &= ~(uint32_t)STREAM_WAITING;
     session->waiting_count--;
     stream->request = NULL;
-    status = start_request(stream, &parts, end, false);
+    status = start_request(stream, &parts, end, 0);
     if (status == HALO_E_HEADER_BLOCK_TOO_LONG) {
         undo_number(stream);
         stream_frame_error(stream, status);

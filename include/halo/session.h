@@ -402,7 +402,8 @@ HALO_API void halo_session_set_timeout(halo_session *session, uint32_t timeout_m
  * then. Returns 0 and *stream, or HALO_E_INVALID_SESSION, HALO_E_GOAWAY_SESSION,
  * HALO_E_OUT_OF_STREAMS, HALO_E_LIMIT (too many waiting), HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME,
  * _PROTOCOL, HALO_E_INVALID_ARGUMENT (a priority or weight out of range),
- * HALO_E_STREAM_SELF_DEPENDENCY, HALO_E_NOMEM and the header errors of halo_stream_respond(). Node:
+ * HALO_E_STREAM_SELF_DEPENDENCY, HALO_E_NOMEM, HALO_E_INVALID_HEADER_VALUE for a field `host` that is
+ * not the same as `authority` (RFC 9113 8.3.1), and the header errors of halo_stream_respond(). Node:
  * request(). */
 struct halo_request {
     halo_bytes method;

@@ -159,6 +159,9 @@ static void test_V05_V06_session_push_refused(struct fake_peer *peer)
     length = test_field("connection", "close");
     assert_int_equal(halo_stream_push(parent, &request, NULL, &pushed),
                      HALO_E_INVALID_CONNECTION_HEADERS);
+    length = test_field("host", "other.example");
+    assert_int_equal(halo_stream_push(parent, &request, NULL, &pushed),
+                     HALO_E_INVALID_HEADER_VALUE);
     length = test_field("content-length", "0");
     request.path = halo_str("/a b");
     assert_int_equal(halo_stream_push(parent, &request, NULL, &pushed),

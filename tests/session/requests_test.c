@@ -5,6 +5,10 @@
 
 #include "core/proto/limits.h"
 
+enum {
+    CHECKED_FIELDS = LIMIT_SHORT_WAY + 1, /* one more than are copied */
+};
+
 static int done_count;
 
 static void count_done(void *ctx)
@@ -307,9 +311,61 @@ static void no_error_after_a_whole_response(struct fake_peer *peer)
                      "CLOSED 3 STREAM_ERROR NO_ERROR origin=3 processed=2\n");
 }
 
+/* RFC 9113 8.3.1: clients must not send a host that differs from :authority. */
+static void host_beside_authority(struct fake_peer *peer)
+{
+    static const struct {
+        const char *name, *authority, *host;
+        int status;
+    } cases[] = {
+        { "host", "example.org", "example.org", 0 },
+        { "Host", "example.org", "EXAMPLE.org", 0 },
+        { "host", "", "example.org", 0 },
+        { "host", "example.org", "example.com", HALO_E_INVALID_HEADER_VALUE },
+        { "Host", "example.org", "example.org:443", HALO_E_INVALID_HEADER_VALUE },
+        { "host", "example.org", "", HALO_E_INVALID_HEADER_VALUE },
+        { "x-host", "example.org", "example.com", 0 },
+    };
+    halo_header list[CHECKED_FIELDS];
+    uint32_t id = 1;
+
+    peer_open(peer);
+    /* Alone, behind so many others that the list is used as it is, and in a prepared set. */
+    for (size_t i = 0; i < 3 * HALO_ARRAY_LEN(cases); i++) {
+        const char *authority = cases[i / 3].authority;
+        struct halo_request request = { .authority = halo_str(authority) };
+        size_t count = i % 3 == 1 ? CHECKED_FIELDS : 1;
+        halo_header_set *set = NULL;
+        halo_stream *stream;
+
+        for (size_t j = 0; j < count; j++) {
+            list[j] = test_field("x-other", "1");
+        }
+        list[count - 1] = test_field(cases[i / 3].name, cases[i / 3].host);
+        if (i % 3 == 2) {
+            assert_int_equal(halo_header_set_new(&set, list, 1), 0);
+            request.headers.set = set;
+        } else {
+            request.headers.fields = list;
+            request.headers.count = count;
+        }
+        assert_int_equal(
+            halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+            cases[i / 3].status);
+        peer_go(peer);
+        if (cases[i / 3].status == 0) {
+            expect_headers(peer, id, F_END_STREAM, NULL);
+            id += 2;
+        }
+        expect_nothing(peer);
+        halo_header_set_free(set);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CLIENT(host_beside_authority),
         CLIENT(requests_wait_for_a_place),
         CLIENT(limit_changes),
         CLIENT(before_settings_a_hundred_are_assumed),
