@@ -77,7 +77,7 @@ struct pseudo_fields {
 /* What requests, responses and trailers have in common, for the fields behind the pseudo-header
  * ones. `cookies` counts apart (RFC 9113 8.2.3). */
 static inline const struct fault *check_regular(const halo_header *fields, size_t count,
-                                                size_t first, uint32_t fields_max,
+                                                size_t first, uint32_t fields_max, bool te_allowed,
                                                 struct message *message,
                                                 struct pseudo_fields *pseudo)
 {
@@ -105,6 +105,9 @@ static inline const struct fault *check_regular(const halo_header *fields, size_
         if (HALO_UNLIKELY(header_check_token(field) != 0)) {
             return MALFORMED_AS(HALO_E_INVALID_CONNECTION_HEADERS,
                                 "connection-specific header field");
+        }
+        if (field->token == HALO_NAME_TE && !te_allowed) { /* 8.2.2: in requests only */
+            return MALFORMED_AS(HALO_E_INVALID_CONNECTION_HEADERS, "te outside of a request");
         }
         if (field->token == HALO_NAME_CONTENT_LENGTH) {
             FAULT_TRY(read_content_length(field->value, message));
@@ -331,7 +334,7 @@ const struct fault *message_check_request(const halo_header *fields, size_t coun
 
     *message = (struct message){ .content_length = -1 };
     FAULT_TRY(read_pseudo(fields, count, ALLOWED, &pseudo, &regular));
-    FAULT_TRY(check_regular(fields, count, regular, limits->fields, message, &pseudo));
+    FAULT_TRY(check_regular(fields, count, regular, limits->fields, true, message, &pseudo));
     method = pseudo.by_token[HALO_NAME_METHOD];
     if (method == NULL) {
         return MALFORMED("request without :method");
@@ -362,7 +365,7 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
 
     *message = (struct message){ .content_length = -1 };
     FAULT_TRY(read_pseudo(fields, count, 1u << HALO_NAME_STATUS, &pseudo, &regular));
-    FAULT_TRY(check_regular(fields, count, regular, limits->fields, message, &pseudo));
+    FAULT_TRY(check_regular(fields, count, regular, limits->fields, false, message, &pseudo));
     status = pseudo.by_token[HALO_NAME_STATUS];
     if (status == NULL) {
         return MALFORMED("response without :status");
@@ -388,7 +391,7 @@ const struct fault *message_check_trailers(const halo_header *fields, size_t cou
     struct message message = { .content_length = -1 };
     struct pseudo_fields pseudo = { 0 };
 
-    FAULT_TRY(check_regular(fields, count, 0, LIMIT_TRAILER_FIELDS, &message, &pseudo));
+    FAULT_TRY(check_regular(fields, count, 0, LIMIT_TRAILER_FIELDS, false, &message, &pseudo));
     if (message.content_length >= 0) {
         return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length in trailers");
     }

@@ -115,6 +115,9 @@ static __attribute__((noinline)) int write_long_way(struct halo_stream *stream,
     unsigned notes;
 
     HALO_TRY(parts_take(session, &parts, headers, checked, &notes));
+    if ((notes & HEADER_HAS_TE) != 0) { /* RFC 9113 8.2.2: in requests only */
+        return HALO_E_INVALID_CONNECTION_HEADERS;
+    }
     HALO_TRY(parts_write(session, stream->id, end_stream, &parts, notes));
     if (session->keep_sent) {
         parts_keep_sent(stream, kind, &parts);
@@ -221,6 +224,9 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
     }
     HALO_TRY(check_trailers(stream));
     HALO_TRY(parts_take(stream->session, &parts, headers, checked, &notes));
+    if ((notes & HEADER_HAS_TE) != 0) {
+        return HALO_E_INVALID_CONNECTION_HEADERS;
+    }
     if (parts_bound(&parts) > stream->session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }

@@ -93,6 +93,28 @@ static void test_client_8_2_2_connection_specific(struct fake_peer *peer)
     put_fields(&peer->in, 1, F_END_STREAM, ":status", "200", "keep-alive", "5", NULL);
 }
 
+/* TE is for requests: not in a response, an interim one, or trailers. */
+static void test_client_8_2_2_te_in_a_response(struct fake_peer *peer)
+{
+    put_fields(&peer->in, 1, F_END_STREAM, ":status", "200", "te", "trailers", NULL);
+}
+
+static void test_client_8_2_2_te_in_an_interim_response(struct fake_peer *peer)
+{
+    put_fields(&peer->in, 1, 0, ":status", "103", "te", "trailers", NULL);
+}
+
+static void test_client_8_2_2_te_in_trailers(struct fake_peer *peer)
+{
+    put_fields(&peer->in, 1, 0, ":status", "200", NULL);
+    put_fields(&peer->in, 1, F_END_STREAM, "te", "trailers", NULL);
+}
+
+static void test_server_8_2_2_te_in_trailers(struct fake_peer *peer)
+{
+    put_fields(&peer->in, 1, F_END_STREAM, "te", "trailers", NULL);
+}
+
 /* ---- 8.3 ------------------------------------------------------------------------------- */
 
 static void test_server_8_3_unknown_pseudo_field(struct fake_peer *peer)
@@ -344,6 +366,11 @@ static const struct conform_case cases[] = {
     SERVER_CASE(test_server_8_2_2_te_other_than_trailers, STREAM_ERROR(1, PROTOCOL_ERROR)),
     SERVER_CASE(test_server_8_2_2_te_trailers, ACCEPTED, .answers = true),
     SERVER_CASE(test_server_8_2_2_transfer_encoding, STREAM_ERROR(1, PROTOCOL_ERROR)),
+    CLIENT_CASE(test_client_8_2_2_te_in_a_response, STREAM_ERROR(1, PROTOCOL_ERROR)),
+    CLIENT_CASE(test_client_8_2_2_te_in_an_interim_response, STREAM_ERROR(1, PROTOCOL_ERROR)),
+    CLIENT_CASE(test_client_8_2_2_te_in_trailers, STREAM_ERROR(1, PROTOCOL_ERROR)),
+    SERVER_CASE(test_server_8_2_2_te_in_trailers, STREAM_ERROR(1, PROTOCOL_ERROR),
+                .before = POSTED),
     CLIENT_CASE(test_client_8_2_2_connection_specific, STREAM_ERROR(1, PROTOCOL_ERROR)),
 
     SERVER_CASE(test_server_8_3_unknown_pseudo_field, STREAM_ERROR(1, PROTOCOL_ERROR)),

@@ -265,9 +265,46 @@ static void fields_that_are_refused(struct fake_peer *peer)
     expect_alive(peer);
 }
 
+/* RFC 9113 8.2.2: te is for requests. As a field, behind one that was sent before, prepared, in
+ * capitals, in trailers. */
+static void te_is_not_sent_by_servers(struct fake_peer *peer)
+{
+    halo_header list[] = { test_field("x-first", "1"), test_field("te", "trailers") };
+    halo_headers headers = { .fields = list, .count = 1 };
+    halo_header_set *set;
+
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    put_get(&peer->in, 5);
+    peer_go(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, &headers, HALO_END_STREAM), 0);
+    headers.count = 2;
+    for (int capital = 0; capital < 2; capital++) {
+        list[1] = test_field(capital != 0 ? "TE" : "te", "trailers");
+        assert_int_equal(halo_stream_respond(peer_stream(peer, 5), 200, &headers, 0),
+                         HALO_E_INVALID_CONNECTION_HEADERS);
+        assert_int_equal(halo_stream_inform(peer_stream(peer, 5), 103, &headers),
+                         HALO_E_INVALID_CONNECTION_HEADERS);
+    }
+    assert_int_equal(halo_header_set_new(&set, list, 2), 0);
+    headers = (halo_headers){ .set = set };
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 5), 200, &headers, 0),
+                     HALO_E_INVALID_CONNECTION_HEADERS);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 5), 200, NULL, 0), 0);
+    assert_int_equal(halo_stream_trailers(peer_stream(peer, 5), &headers),
+                     HALO_E_INVALID_CONNECTION_HEADERS);
+    assert_int_equal(halo_stream_trailers(peer_stream(peer, 5), NULL), 0);
+    peer_go(peer);
+    expect_headers(peer, 1, F_END_STREAM, ":status: 200\nx-first: 1\n");
+    expect_headers(peer, 5, 0, ":status: 200\n");
+    expect_data(peer, 5, F_END_STREAM, 0);
+    expect_nothing(peer);
+    halo_header_set_free(set);
+}
+
 static void names_are_sent_in_lower_case(struct fake_peer *peer)
 {
-    halo_header list[] = { test_field("X-Mixed-Name", "Kept As Is"), test_field("te", "trailers") };
+    halo_header list[] = { test_field("X-Mixed-Name", "Kept As Is"), test_field("x-set", "it is") };
     halo_headers headers = { .fields = list, .count = 2 };
     halo_header_set *set;
 
@@ -281,10 +318,10 @@ static void names_are_sent_in_lower_case(struct fake_peer *peer)
     headers.count = 1;
     assert_int_equal(halo_stream_respond(peer_stream(peer, 3), 200, &headers, HALO_END_STREAM), 0);
     peer_go(peer);
-    expect_headers(peer, 1, F_END_STREAM, ":status: 200\nx-mixed-name: Kept As Is\nte: trailers\n");
+    expect_headers(peer, 1, F_END_STREAM, ":status: 200\nx-mixed-name: Kept As Is\nx-set: it is\n");
     expect_headers(
         peer, 3, F_END_STREAM,
-        ":status: 200\nx-mixed-name: Kept As Is\nte: trailers\nx-mixed-name: Kept As Is\n");
+        ":status: 200\nx-mixed-name: Kept As Is\nx-set: it is\nx-mixed-name: Kept As Is\n");
     halo_header_set_free(set);
 }
 
@@ -426,6 +463,7 @@ int main(void)
         CLIENT(response_on_other_streams),
         SERVER(calls_of_a_server),
         SERVER(fields_that_are_refused),
+        SERVER(te_is_not_sent_by_servers),
         SERVER(names_are_sent_in_lower_case),
         SERVER(head_and_empty_statuses),
         SERVER(content_length_of_requests),
