@@ -142,6 +142,16 @@ static int write_response(struct halo_stream *stream, int status, const halo_hea
     return result;
 }
 
+/* The response to a CONNECT or to what was promised is in the output. */
+static void after_rare_response(struct halo_stream *stream, int status)
+{
+    if ((stream->flags & STREAM_RESERVED) != 0) {
+        push_open(stream);
+    } else if (status / 100 != 2) {
+        stream->flags &= ~(uint32_t)STREAM_CONNECT; /* turned down: no tunnel */
+    }
+}
+
 int halo_stream_respond(halo_stream *stream, int status, const halo_headers *headers,
                         unsigned flags)
 {
@@ -153,8 +163,8 @@ int halo_stream_respond(halo_stream *stream, int status, const halo_headers *hea
     stream->activity_ns = stream->session->now_ns;
     stream->flags |= STREAM_HEADERS_SENT | (no_payload ? STREAM_NO_PAYLOAD : 0);
     stream_advance(stream, false, end ? INPUT_HEADERS_END : INPUT_HEADERS);
-    if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0)) {
-        push_open(stream);
+    if (HALO_UNLIKELY((stream->flags & (STREAM_RESERVED | STREAM_CONNECT)) != 0)) {
+        after_rare_response(stream, status);
     }
     if (end) {
         stream_sent_end(stream);
@@ -226,6 +236,10 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
     HALO_TRY(parts_take(stream->session, &parts, headers, checked, &notes));
     if ((notes & HEADER_HAS_TE) != 0) {
         return HALO_E_INVALID_CONNECTION_HEADERS;
+    }
+    /* RFC 9113 8.5: nothing but DATA. A list without fields is the end alone. */
+    if ((stream->flags & STREAM_CONNECT) != 0 && parts.prepared_count + parts.fields_count > 0) {
+        return HALO_E_WRONG_STATE;
     }
     if (parts_bound(&parts) > stream->session->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;

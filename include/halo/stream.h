@@ -103,7 +103,9 @@ HALO_API int halo_stream_end(halo_stream *stream);
 /* Sends trailers after everything written so far and ends the sending half (RFC 9113 section 8.1).
  * Allowed instead of an end, and after HALO_EVENT_WANT_TRAILERS. Checked now, encoded when their
  * turn comes; the fields are copied. Returns also HALO_E_TRAILERS_NOT_READY (before the response
- * headers, or while a source is being sent), HALO_E_TRAILERS_ALREADY_SENT. Node: sendTrailers(). */
+ * headers, or while a source is being sent), HALO_E_TRAILERS_ALREADY_SENT, and HALO_E_WRONG_STATE on
+ * a tunnel (RFC 9113 8.5: CONNECT that was not turned down), where only an empty list is allowed,
+ * which is the end. Node: sendTrailers(). */
 HALO_API int halo_stream_trailers(halo_stream *stream, const halo_headers *headers);
 
 /* Ends the stream at once with RST_STREAM: both halves, whatever was queued is dropped. `code` is

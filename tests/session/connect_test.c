@@ -245,9 +245,59 @@ static void test_C01_C06_session_continue(struct fake_peer *peer)
     expect_log(peer, "RESPONSE 1 status=200 END :status=200\nCLOSED 1\n");
 }
 
+/* RFC 9113 8.5: on a tunnel there is only DATA. What was turned down is no tunnel. */
+static void trailers_of_a_server(struct fake_peer *peer)
+{
+    halo_header list = test_field("x-end", "1");
+    halo_headers headers = { .fields = &list, .count = 1 };
+
+    peer_open(peer);
+    for (uint32_t id = 1; id <= 9; id += 4) {
+        put_fields(&peer->in, id, 0, ":method", "CONNECT", ":authority", "a:1", NULL);
+    }
+    peer_go(peer);
+    assert_int_equal(
+        halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_WAIT_FOR_TRAILERS), 0);
+    assert_int_equal(halo_stream_trailers(peer_stream(peer, 1), &headers), HALO_E_WRONG_STATE);
+    assert_int_equal(halo_stream_trailers(peer_stream(peer, 1), NULL), 0); /* just the end */
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 5), 201, NULL, 0), 0);
+    assert_int_equal(halo_stream_trailers(peer_stream(peer, 5), &headers), HALO_E_WRONG_STATE);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 9), 404, NULL, 0), 0);
+    assert_int_equal(halo_stream_trailers(peer_stream(peer, 9), &headers), 0);
+    peer_go(peer);
+    expect_headers(peer, 1, 0, ":status: 200\n");
+    expect_data(peer, 1, F_END_STREAM, 0);
+    expect_headers(peer, 5, 0, ":status: 201\n");
+    expect_headers(peer, 9, 0, ":status: 404\n");
+    expect_headers(peer, 9, F_END_STREAM, "x-end: 1\n");
+    expect_nothing(peer);
+}
+
+static void trailers_of_a_client(struct fake_peer *peer)
+{
+    struct halo_request request = { .method = HALO_LIT("CONNECT"), .authority = HALO_LIT("a:1") };
+    halo_header list = test_field("x-end", "1");
+    halo_headers headers = { .fields = &list, .count = 1 };
+    halo_stream *stream;
+
+    peer_open(peer);
+    assert_int_equal(halo_session_request(peer->session, &request, 0, NULL, &stream), 0);
+    assert_int_equal(halo_stream_trailers(stream, &headers), HALO_E_WRONG_STATE);
+    put_ok(&peer->in, 1, 0);
+    peer_go(peer);
+    assert_int_equal(halo_stream_trailers(stream, &headers), HALO_E_WRONG_STATE);
+    expect_headers(peer, 1, 0, NULL);
+    expect_nothing(peer);
+    assert_int_equal(halo_stream_end(stream), 0);
+    peer_go(peer);
+    expect_data(peer, 1, F_END_STREAM, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SERVER(trailers_of_a_server),
+        CLIENT(trailers_of_a_client),
         SERVER(test_N01_session_connect_server),
         SERVER_WITH(no_trailers_in_a_tunnel, enabled),
         SERVER_WITH(test_N03_session_extended_connect_server, enabled),
