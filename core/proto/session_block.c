@@ -368,7 +368,8 @@ static const struct fault *on_block(struct halo_session *session, uint32_t strea
     case LOOKUP_RESET:
         return NULL;
     default:
-        /* RFC 9113 5.1.1: a number that is lower than those before, and was never used. */
+        /* RFC 9113 5.1.1: a number that is lower than those before, and was never used. Older gaps
+         * are not remembered: there it is taken for one that was used, which ends the same way. */
         if (stream_id >= session->skipped_from && stream_id <= session->skipped_to) {
             return CONNECTION_FAULT(HALO_PROTOCOL_ERROR,
                                     "HEADERS on a number that was passed over");

@@ -245,6 +245,57 @@ static void test_client_5_1_1_server_opens_a_stream_of_ours(struct fake_peer *pe
     put_ok(&peer->in, 3, F_END_STREAM);
 }
 
+/* 1, 7 and 13 are used: 9 and 11 are the latest gap, 3 and 5 an older one. A number that was passed
+ * over is closed from then on. Which numbers of older gaps were used cannot be told without a list
+ * of all of them, so HEADERS there are what they are on any closed stream. */
+static void put_gaps(struct fake_peer *peer)
+{
+    put_get(&peer->in, 1);
+    put_get(&peer->in, 7);
+    put_get(&peer->in, 13);
+    peer_go(peer);
+    expect_answer(peer, 1);
+    expect_answer(peer, 7);
+    expect_answer(peer, 13);
+}
+
+static void test_server_5_1_1_headers_in_the_latest_gap(struct fake_peer *peer)
+{
+    put_gaps(peer);
+    put_get(&peer->in, 9);
+}
+
+static void test_server_5_1_1_headers_in_an_older_gap(struct fake_peer *peer)
+{
+    put_gaps(peer);
+    put_get(&peer->in, 5);
+}
+
+static void test_server_5_1_1_data_in_the_latest_gap(struct fake_peer *peer)
+{
+    put_gaps(peer);
+    put_data(&peer->in, 11, 0, 1);
+}
+
+static void test_server_5_1_1_data_in_an_older_gap(struct fake_peer *peer)
+{
+    put_gaps(peer);
+    put_data(&peer->in, 3, 0, 1);
+}
+
+/* What may come for a while on a closed stream does no harm on one that was passed over. */
+static void test_server_5_1_1_late_frames_in_gaps(struct fake_peer *peer)
+{
+    put_gaps(peer);
+    for (uint32_t id = 3; id <= 11; id += 8) {
+        put_window_update(&peer->in, id, 1);
+        put_rst_stream(&peer->in, id, HALO_CANCEL);
+        put_priority(&peer->in, id, 0, 1);
+    }
+    peer_go(peer);
+    expect_nothing(peer);
+}
+
 /* ---- 5.1.2 ----------------------------------------------------------------------------- */
 
 static void test_server_5_1_2_too_many_streams(struct fake_peer *peer)
@@ -358,6 +409,15 @@ static const struct conform_case cases[] = {
     SERVER_CASE(test_server_5_1_1_smaller_number, CONNECTION_ERROR(PROTOCOL_ERROR)),
     SERVER_CASE(test_server_5_1_1_number_used_again, CONNECTION_ERROR(STREAM_CLOSED),
                 .answers = true),
+    SERVER_CASE(test_server_5_1_1_headers_in_the_latest_gap, CONNECTION_ERROR(PROTOCOL_ERROR),
+                .answers = true),
+    SERVER_CASE(test_server_5_1_1_headers_in_an_older_gap, CONNECTION_ERROR(STREAM_CLOSED),
+                .answers = true),
+    SERVER_CASE(test_server_5_1_1_data_in_the_latest_gap, CONNECTION_ERROR(STREAM_CLOSED),
+                .answers = true),
+    SERVER_CASE(test_server_5_1_1_data_in_an_older_gap, CONNECTION_ERROR(STREAM_CLOSED),
+                .answers = true),
+    SERVER_CASE(test_server_5_1_1_late_frames_in_gaps, ACCEPTED, .answers = true),
     SERVER_CASE(test_server_5_1_1_last_number, ACCEPTED, .answers = true),
     CLIENT_CASE(test_client_5_1_1_server_opens_a_stream, CONNECTION_ERROR(PROTOCOL_ERROR)),
     CLIENT_CASE(test_client_5_1_1_server_opens_a_stream_of_ours, CONNECTION_ERROR(PROTOCOL_ERROR)),
