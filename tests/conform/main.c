@@ -18,6 +18,7 @@ extern const struct conform_group group_rfc9113_5_states;
 extern const struct conform_group group_rfc9113_6_streams;
 extern const struct conform_group group_rfc9113_6_connection;
 extern const struct conform_group group_rfc9113_8_messages;
+extern const struct conform_group group_rfc9113_8_push;
 extern const struct conform_group group_rfc7541;
 extern const struct conform_group group_rfc8441;
 extern const struct conform_group group_rfc9218;
@@ -32,6 +33,7 @@ static const struct conform_group *const groups[] = {
     &group_rfc9113_6_streams,
     &group_rfc9113_6_connection,
     &group_rfc9113_8_messages,
+    &group_rfc9113_8_push,
     &group_rfc7541,
     &group_rfc8441,
     &group_rfc9218,
