@@ -354,6 +354,124 @@ static void test_trap_T29_request_with_the_preface(struct fake_peer *peer)
     expect_log(peer, "SETTINGS\nSETTINGS_ACK\nRESPONSE 1 status=200 END :status=200\nCLOSED 1\n");
 }
 
+/* T24: the socket takes 0, 1, 2, ... octets of what was pulled: what is left is described again, in
+ * order, nothing twice. */
+static void test_trap_T24_short_writes(struct fake_peer *peer)
+{
+    static const char body[20000] = "x";
+    size_t taken = 0;
+
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    peer_go(peer);
+    skip_output(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, 0), 0);
+    assert_int_equal(halo_stream_write(peer_stream(peer, 1), body, 5000, 0), 0);
+    assert_int_equal(halo_stream_write_borrow(peer_stream(peer, 1), body, sizeof(body),
+                                              HALO_END_STREAM, NULL, NULL),
+                     0);
+    for (size_t step = 0;; step++) {
+        struct iovec iov[8];
+        int count = halo_session_pull(peer->session, iov, 8, 1 << 20);
+        size_t left = step;
+
+        for (int i = 0; i < count && left > 0; i++) {
+            size_t len = iov[i].iov_len < left ? iov[i].iov_len : left;
+
+            wire_octets(&peer->out, iov[i].iov_base, len);
+            left -= len;
+        }
+        if (count == 0) {
+            break;
+        }
+        halo_session_sent(peer->session, step - left);
+        taken += step - left;
+    }
+    assert_int_equal(taken, peer->out.len - peer->heard);
+    expect_headers(peer, 1, 0, ":status: 200\n");
+    expect_body(peer, 1, F_END_STREAM, 25000);
+    expect_nothing(peer);
+    skip_log(peer);
+}
+
+/* T28: a connection that is to end, by whoever said so, takes no request any more, and says so
+ * before one is lost. */
+static void test_trap_T28_no_requests_on_a_draining_connection(struct fake_peer *peer)
+{
+    struct halo_request request = { .authority = HALO_LIT("example.org") };
+    halo_stream *stream;
+
+    for (int way = 0; way < 4; way++) {
+        peer_open(peer);
+        peer_request(peer, "GET", HALO_END_STREAM);
+        peer_go(peer);
+        skip_output(peer);
+        if (way == 0) {
+            put_goaway(&peer->in, SERVER_LAST_ID_MAX, HALO_NO_ERROR, "");
+        } else if (way == 1) {
+            put_goaway(&peer->in, 1, HALO_INTERNAL_ERROR, "");
+        } else if (way == 2) {
+            halo_session_close(peer->session);
+        } else {
+            halo_session_recv_end(peer->session, NULL);
+        }
+        peer_go(peer);
+        skip_output(peer);
+        skip_log(peer);
+        assert_int_equal(
+            halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+            way % 2 == 0 ? HALO_E_GOAWAY_SESSION : HALO_E_INVALID_SESSION);
+        peer_go(peer);
+        expect_nothing(peer);
+        peer_restart(peer);
+    }
+}
+
+static void own_settings(struct halo_session_options *options)
+{
+    options->settings.initial_window_size = 100000;
+    options->settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);
+    options->settings.max_frame_size = 20000;
+    options->settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_FRAME_SIZE);
+}
+
+static bool says(const struct heard_frame *heard, uint16_t id, uint32_t value)
+{
+    for (uint32_t at = 0; at + 6 <= heard->frame.len; at += 6) {
+        if (load_u16(heard->payload + at) == id) {
+            return load_u32(heard->payload + at + 2) == value;
+        }
+    }
+    return false;
+}
+
+/* T34: the settings asked for are what goes out first, and the peer's limit of streams holds for
+ * requests made before it came. */
+static void test_trap_T34_initial_settings(struct fake_peer *peer)
+{
+    struct heard_frame heard;
+
+    peer_go(peer);
+    assert_true(peer_next_frame(peer, &heard));
+    assert_int_equal(heard.frame.type, T_SETTINGS);
+    assert_true(says(&heard, HALO_SETTINGS_INITIAL_WINDOW_SIZE, 100000));
+    assert_true(says(&heard, HALO_SETTINGS_MAX_FRAME_SIZE, 20000));
+    put_settings(&peer->in, HALO_SETTINGS_MAX_CONCURRENT_STREAMS, 1u, 0);
+    put_settings_ack(&peer->in);
+    peer_go(peer);
+    skip_output(peer);
+    peer_request(peer, "GET", HALO_END_STREAM);
+    peer_request(peer, "GET", HALO_END_STREAM);
+    peer_go(peer);
+    expect_headers(peer, 1, F_END_STREAM, NULL);
+    expect_nothing(peer);
+    put_ok(&peer->in, 1, F_END_STREAM);
+    peer_go(peer);
+    expect_headers(peer, 3, F_END_STREAM, NULL);
+    expect_nothing(peer);
+    skip_log(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,9 +482,12 @@ int main(void)
         SERVER(test_trap_T16_no_error_is_no_error),
         SERVER(test_trap_T17_goaway_leaves_requests),
         SERVER(test_trap_T20_wake_ups),
+        SERVER(test_trap_T24_short_writes),
         CLIENT(test_trap_T27_idle_connection_is_usable),
+        CLIENT(test_trap_T28_no_requests_on_a_draining_connection),
         CLIENT(test_trap_T29_request_with_the_preface),
         SERVER(test_trap_T33_questions_during_the_end),
+        CLIENT_WITH(test_trap_T34_initial_settings, own_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

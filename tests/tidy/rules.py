@@ -3,15 +3,17 @@
 
 usage: rules.py ROOT
 
-In docs/rfc*.md and docs/scorecard.md the last cell of a row names tests as `FILE: NAME`: the
+In docs/rfc*.md, docs/scorecard.md and docs/traps.md the last cell of a row names tests as `FILE: NAME`: the
 function NAME of tests/FILE.c or tests/FILE_test.c (or of a .py or .mjs there). Each must exist.
-Rows without a test are counted and printed.
+Rows without a test are counted and printed. docs/traps.md has each of TRAPS once, in order, with a
+test that is called after it.
 """
 import pathlib
 import re
 import sys
 
 SUFFIXES = ["_test.c", ".c", "_test.py", ".py", ".mjs"]
+TRAPS = [f"T{number:02}" for number in range(1, 36)]
 NAMED = re.compile(r"`([\w./-]+): (\w+)`")
 
 
@@ -65,11 +67,25 @@ def check_file(path, sources):
     return failures, count
 
 
+def check_traps(path):
+    failures = 0
+    found = []
+    for number, cells in rows(path):
+        found.append(cells[0])
+        if f": test_trap_{cells[0]}_" not in cells[-1]:
+            failures += 1
+            print(f"error: {path.name}:{number}: no test is called after {cells[0]}")
+    if found != TRAPS:
+        failures += 1
+        print(f"error: {path.name}: not the traps {TRAPS[0]} to {TRAPS[-1]} in order")
+    return failures
+
+
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
     sources = Sources(root)
-    paths = sorted((root / "docs").glob("rfc*.md")) + [root / "docs/scorecard.md"]
-    failures = 0
+    paths = sorted((root / "docs").glob("rfc*.md")) + [root / "docs/scorecard.md", root / "docs/traps.md"]
+    failures = check_traps(root / "docs/traps.md")
     for path in paths:
         failed, count = check_file(path, sources)
         failures += failed
