@@ -129,6 +129,18 @@ static void hellos_that_are_refused(void **state)
     check_first_flight(hello, sizeof(hello), HALO_E_TLS, "does not offer TLS 1.2 or 1.3", 70);
 }
 
+/* RFC 9113 3.2: "h2c" is no protocol of TLS. */
+static void test_trap_T35_no_h2c_over_tls(void **state)
+{
+    static uint8_t hello[sizeof(hello_openssl)];
+    size_t alpn = find(hello_openssl, sizeof(hello_openssl), "\x00\x0c\x02h2\x08http/1.1", 14);
+
+    (void)state;
+    memcpy(hello, hello_openssl, sizeof(hello));
+    memcpy(hello + alpn + 2, "\x03h2c\x07h2c-16x", 12);
+    check_first_flight(hello, sizeof(hello), HALO_E_ALPN, "the client offers h2c, h2c-16x", 120);
+}
+
 /* A client without ALPN is let in; what to do with it is not decided here. */
 static void client_without_alpn(void **state)
 {
@@ -535,6 +547,7 @@ int main(void)
         cmocka_unit_test(clients_without_tls),
         cmocka_unit_test(servers_without_tls),
         cmocka_unit_test(hellos_that_are_refused),
+        cmocka_unit_test(test_trap_T35_no_h2c_over_tls),
         cmocka_unit_test(client_without_alpn),
         cmocka_unit_test(waiting_costs_little),
         cmocka_unit_test(hello_in_too_many_octets),

@@ -347,7 +347,7 @@ static void alpn_http1(struct halo_tls_options *options)
     options->alpn = HALO_TLS_ALPN_HTTP1;
 }
 
-static void test_trap_T35_protocols(void **state)
+static void protocols(void **state)
 {
     halo_tls_context *both = server_context("server", alpn_both);
     halo_tls_context *old = server_context("server", alpn_http1);
@@ -563,7 +563,7 @@ int main(void)
         cmocka_unit_test(insecure_accepts_all),
         cmocka_unit_test(mutual_authentication),
         cmocka_unit_test(context_by_name),
-        cmocka_unit_test(test_trap_T35_protocols),
+        cmocka_unit_test(protocols),
         cmocka_unit_test(handshake_in_pieces),
         cmocka_unit_test(client_hello_split_everywhere),
         cmocka_unit_test(hello_retry_request),
