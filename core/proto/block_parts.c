@@ -31,7 +31,8 @@ int parts_take(const struct halo_session *session, struct block_parts *parts,
     parts->fields_count = headers->count;
     HALO_TRY(message_check_sent(checked, headers->fields, headers->count, notes));
     *notes |= prepared;
-    return message_repeats_single(parts->fields, parts->fields_count, checked != NULL && (*notes & HEADER_MIXED_CASE) == 0) &&
+    return message_repeats_single(parts->fields, parts->fields_count,
+                                  checked != NULL && (*notes & HEADER_MIXED_CASE) == 0) &&
                    !session->loose_single_value
                ? HALO_E_HEADER_SINGLE_VALUE
                : 0;

@@ -95,10 +95,9 @@ static void answer_two(struct fake_peer *peer, const char *first, const char *se
     peer_go(peer);
     for (uint32_t id = 1; id <= 5; id += 4) {
         assert_int_equal(halo_stream_respond(peer_stream(peer, id), 200, NULL, 0), 0);
-        assert_int_equal(
-            halo_stream_write_borrow(peer_stream(peer, id), body, 32767, HALO_END_STREAM, NULL,
-                                     NULL),
-            0);
+        assert_int_equal(halo_stream_write_borrow(peer_stream(peer, id), body, 32767,
+                                                  HALO_END_STREAM, NULL, NULL),
+                         0);
     }
     peer_go(peer);
 }

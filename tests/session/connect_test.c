@@ -256,8 +256,8 @@ static void trailers_of_a_server(struct fake_peer *peer)
         put_fields(&peer->in, id, 0, ":method", "CONNECT", ":authority", "a:1", NULL);
     }
     peer_go(peer);
-    assert_int_equal(
-        halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_WAIT_FOR_TRAILERS), 0);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_WAIT_FOR_TRAILERS),
+                     0);
     assert_int_equal(halo_stream_trailers(peer_stream(peer, 1), &headers), HALO_E_WRONG_STATE);
     assert_int_equal(halo_stream_trailers(peer_stream(peer, 1), NULL), 0); /* just the end */
     assert_int_equal(halo_stream_respond(peer_stream(peer, 5), 201, NULL, 0), 0);
