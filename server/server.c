@@ -68,6 +68,22 @@ static bool asks_for_http1(const struct halo_server_options *options)
     return options->struct_size >= end && options->allow_http1 != 0;
 }
 
+/* Sessions are made from them later: a list of the caller's may be gone by then. */
+static void keep_frame_types(struct halo_server *server)
+{
+    struct halo_session_options *session = &server->options.session;
+    size_t count = 0;
+
+    for (uint32_t type = 0; type < HALO_ARRAY_LEN(server->frame_types); type++) {
+        if (session->frame_type_count > 0 &&
+            memchr(session->frame_types, (int)type, session->frame_type_count) != NULL) {
+            server->frame_types[count++] = (uint8_t)type;
+        }
+    }
+    session->frame_types = server->frame_types;
+    session->frame_type_count = count;
+}
+
 int halo_server_new(halo_server **server, halo_loop *loop,
                     const struct halo_server_options *options)
 {
@@ -98,6 +114,7 @@ int halo_server_new(halo_server **server, halo_loop *loop,
         halo_server_free(made);
         return status;
     }
+    keep_frame_types(made);
     *server = made;
     return 0;
 }

@@ -52,6 +52,7 @@ struct server_worker {
 struct halo_server {
     struct halo_loop *loop; /* of the one who made it */
     struct halo_server_options options;
+    uint8_t frame_types[256]; /* those of options.session */
     struct listener *listeners;
     uint32_t num_listeners;
     struct server_worker *workers;

@@ -144,7 +144,7 @@ void conn_hurry(struct conn *conn);
 /* Ends a connection that is of no use, in on_open: what TLS has to say is said. */
 void conn_refuse(struct conn *conn, const struct halo_error *error);
 
-/* ---- between conn.c, conn_close.c and conn_session.c ----------------------------------- */
+/* ---- between the files of this directory ----------------------------------------------- */
 
 /* Has the pump run at the end of the batch. */
 static inline void conn_wake(struct conn *conn)
@@ -157,6 +157,9 @@ void conn_advance_end(struct conn *conn);
 /* From here on only the end matters. `broken`: nothing can be sent any more. */
 void conn_begin_end(struct conn *conn, bool broken);
 void conn_drop_input(struct conn *conn, size_t len);
+
+/* Tells what the session's event means, be it of the session or a rare one of a stream. */
+void conn_tell_session(struct conn *conn, const struct halo_event *event);
 
 extern const struct protocol_ops session_protocol;
 

@@ -1,6 +1,6 @@
 /*
  * The HTTP/2 session as the protocol of a connection: its events become the callbacks of
- * <halo/connection.h>.
+ * <halo/connection.h>. What streams tell all the time is here, the rest in conn_tell.c.
  */
 #include "core/conn/conn.h"
 
@@ -43,9 +43,6 @@ static void tell_stream(struct conn *conn, const struct halo_event *event)
     case HALO_EVENT_REQUEST:
         conn->owner->on_stream(conn, stream, event_list(event), event->flags);
         break;
-    case HALO_EVENT_PUSH:
-        halo_stream_reset(stream, HALO_REFUSED_STREAM); /* no callback takes it */
-        return;
     case HALO_EVENT_DATA:
         tell_data(event);
         break;
@@ -89,41 +86,11 @@ static void tell_stream(struct conn *conn, const struct halo_event *event)
         }
         return;
     default:
-        break;
+        conn_tell_session(conn, event);
+        return;
     }
     if ((event->flags & HALO_END_STREAM) != 0) {
         tell_end(stream);
-    }
-}
-
-static void tell_session(struct conn *conn, const struct halo_event *event)
-{
-    struct halo_session *session = conn->session;
-    const struct halo_session_callbacks *callbacks = session->callbacks;
-    void *user_data = session->user_data;
-
-    if (event->type == HALO_EVENT_SESSION_CLOSED) {
-        conn->over_told = true;
-        if (event->u.closed != NULL) {
-            conn->error = *event->u.closed;
-        }
-        return;
-    }
-    if (callbacks == NULL) {
-        return;
-    }
-    if (event->type == HALO_EVENT_SETTINGS && callbacks->on_settings != NULL) {
-        callbacks->on_settings(session, user_data);
-    } else if (event->type == HALO_EVENT_SETTINGS_ACK && callbacks->on_settings_ack != NULL) {
-        callbacks->on_settings_ack(session, user_data);
-    } else if (event->type == HALO_EVENT_PING && callbacks->on_ping != NULL) {
-        callbacks->on_ping(session, event->u.ping.payload, user_data);
-    } else if (event->type == HALO_EVENT_PING_ACK && callbacks->on_ping_ack != NULL) {
-        callbacks->on_ping_ack(session, event->u.ping.payload, event->u.ping.round_trip_ns,
-                               user_data);
-    } else if (event->type == HALO_EVENT_GOAWAY && callbacks->on_goaway != NULL) {
-        callbacks->on_goaway(session, event->u.goaway.code, event->u.goaway.last_stream_id,
-                             event->u.goaway.debug_data, event->u.goaway.debug_len, user_data);
     }
 }
 
@@ -138,7 +105,7 @@ static void session_dispatch(struct conn *conn)
         if (event.stream != NULL) {
             tell_stream(conn, &event);
         } else {
-            tell_session(conn, &event);
+            conn_tell_session(conn, &event);
         }
     }
 }

@@ -58,6 +58,13 @@ HALO_API int halo_check_request(halo_header *fields, size_t count, unsigned flag
 HALO_API int halo_check_response(halo_header *fields, size_t count, const char **reason);
 HALO_API int halo_check_trailers(halo_header *fields, size_t count, const char **reason);
 
+/* Is this a value of the field Alt-Svc, or of an ALTSVC frame (RFC 7838 section 3): "clear", or
+ * alternatives like `h2="example.org:81"; ma=60, h2=":82"`, with names of protocols as in ALPN, and
+ * `ma` and `persist` in their form? halo_session_altsvc() sends, and on_altsvc tells, values that are
+ * not. Stricter than a reader of HTTP in one thing: no empty members of the list. Returns 0 or
+ * HALO_E_INVALID_HEADER_VALUE. */
+HALO_API int halo_altsvc_check(halo_bytes value, const char **reason);
+
 #ifdef __cplusplus
 }
 #endif

@@ -16,6 +16,7 @@
 
 #include <halo/error.h>
 #include <halo/header.h>
+#include <halo/priority.h>
 #include <halo/session.h>
 #include <halo/stream.h>
 #include <halo/types.h>
@@ -53,6 +54,12 @@ struct halo_stream_callbacks {
     /* The end, once. `error` NULL: both sides finished in order. Node: 'aborted', 'error',
      * 'close'. */
     void (*on_close)(halo_stream *stream, const struct halo_error *error, void *user_data);
+    /* Nothing moved for the time of halo_stream_set_timeout(). Nothing is closed by that; who wants
+     * it says halo_stream_reset(stream, HALO_CANCEL). Node: 'timeout'. */
+    void (*on_timeout)(halo_stream *stream, void *user_data);
+    /* A block that waited its turn (trailers, a queued request) cannot be sent: the frame's type,
+     * and HALO_E_HEADER_BLOCK_TOO_LONG. on_close follows. Node: 'frameError'. */
+    void (*on_frame_error)(halo_stream *stream, uint8_t frame_type, int status, void *user_data);
 };
 
 /* Sets what the stream tells from now on. NULL: nothing. */
@@ -65,19 +72,61 @@ HALO_API void halo_stream_set_callbacks(halo_stream *stream,
 struct halo_session_callbacks {
     /* SETTINGS of the peer came. Node: 'remoteSettings'. */
     void (*on_settings)(halo_session *session, void *user_data);
-    /* Our SETTINGS hold. Node: 'localSettings'. */
-    void (*on_settings_ack)(halo_session *session, void *user_data);
+    /* Our SETTINGS hold: which (`present` says what was sent), and how long the answer took. The
+     * first are those that open the connection. Borrowed. Node: 'localSettings', callback of
+     * settings(). */
+    void (*on_settings_ack)(halo_session *session, const struct halo_settings *settings,
+                            uint64_t duration_ns, void *user_data);
+    /* The session ended before SETTINGS of halo_session_settings() were acknowledged. Before
+     * on_close. Node: ERR_HTTP2_SETTINGS_CANCEL. */
+    void (*on_settings_cancel)(halo_session *session, const struct halo_settings *settings,
+                               uint64_t waited_ns, void *user_data);
     /* A PING of the peer, answered already. Node: 'ping'. */
     void (*on_ping)(halo_session *session, const uint8_t payload[8], void *user_data);
-    /* The answer to halo_session_ping(). */
+    /* The answer to halo_session_ping(). Node: callback of ping(). */
     void (*on_ping_ack)(halo_session *session, const uint8_t payload[8], uint64_t round_trip_ns,
                         void *user_data);
+    /* The session ended before the answer to halo_session_ping() came. Before on_close. Node:
+     * ERR_HTTP2_PING_CANCEL. */
+    void (*on_ping_cancel)(halo_session *session, const uint8_t payload[8], uint64_t waited_ns,
+                           void *user_data);
     /* GOAWAY of the peer; `debug_data` is borrowed. Node: 'goaway'. */
     void (*on_goaway)(halo_session *session, uint32_t code, uint32_t last_stream_id,
                       const uint8_t *debug_data, size_t debug_len, void *user_data);
     /* The end of the session and its connection, once and last; all its streams were told before.
      * `error` NULL: in order. Node: 'error', 'close'. */
     void (*on_close)(halo_session *session, const struct halo_error *error, void *user_data);
+    /* No octet was received or sent for the time of halo_session_set_timeout() or the option
+     * timeout_ms. Nothing is closed by that. Node: 'timeout'. */
+    void (*on_timeout)(halo_session *session, void *user_data);
+    /* Client, with settings.enable_push 1: the server promises a response to `request` (borrowed;
+     * later halo_stream_promise() has it), which comes with that to `parent`. Set the callbacks of
+     * `pushed` here: on_response, on_data ... on_close come there. To say no:
+     * halo_stream_reset(pushed, HALO_CANCEL). NULL: all pushes are refused. The session is
+     * halo_stream_session(pushed). Node: 'stream' of a client session. */
+    void (*on_push)(halo_stream *pushed, halo_stream *parent, halo_header_list request,
+                    void *user_data);
+    /* Client: the server names alternative services (RFC 7838): for the origin of the request
+     * `stream_id`, or with 0 for `origin`, as it was sent. `value` is not checked:
+     * halo_altsvc_check() does. Borrowed. Node: 'altsvc'. */
+    void (*on_altsvc)(halo_session *session, uint32_t stream_id, halo_bytes origin,
+                      halo_bytes value, void *user_data);
+    /* Client over TLS: the server named these origins, which are in the session's origin set now
+     * (RFC 8336; halo_session_origin_at()). Borrowed. Node: 'origin'. */
+    void (*on_origin)(halo_session *session, const halo_bytes *origins, size_t count,
+                      void *user_data);
+    /* A frame of a type of the option frame_types. `payload` is borrowed. */
+    void (*on_extension_frame)(halo_session *session, uint8_t type, uint8_t flags,
+                               uint32_t stream_id, const uint8_t *payload, size_t len,
+                               void *user_data);
+    /* With the option priority_events: PRIORITY of the peer, or that part of a request's HEADERS.
+     * Deprecated; nothing follows from it. The stream need not exist. Node: 'priority'. */
+    void (*on_priority)(halo_session *session, uint32_t stream_id,
+                        const struct halo_dependency *dependency, void *user_data);
+    /* Server, with the option priority_events: PRIORITY_UPDATE of the client (RFC 9218), which is
+     * followed already. The stream need not have come yet. */
+    void (*on_priority_update)(halo_session *session, uint32_t stream_id,
+                               const struct halo_priority *priority, void *user_data);
 };
 
 HALO_API void halo_session_set_callbacks(halo_session *session,
