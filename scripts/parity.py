@@ -10,26 +10,51 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = ["session", "server", "client", "tls"]
 NAME = re.compile(r"test_((?:[A-Z]{1,2}\d\d_)+)(%s)(?:_|\b)" % "|".join(LAYERS))
-# cmocka's lines, and those of the Python tests.
-PASSED = re.compile(r"^\[\s+OK \] (\w+)|^ok\b.*?\b(test_\w+)", re.M)
-FAILED = re.compile(r"^\[  FAILED  \] (\w+)|^\[  ERROR   \] (\w+)|^not ok\b.*?\b(test_\w+)", re.M)
+# cmocka's lines, those that it writes as TAP, and those of the Python tests.
+PASSED = re.compile(r"^\[\s+OK \] (\w+)|^ok \d+ - (\w+)|^ok\b.*?\b(test_\w+)", re.M)
+FAILED = re.compile(r"^\[  FAILED  \] (\w+)|^\[  ERROR   \] (\w+)|^not ok \d+ - (\w+)|^not ok\b.*?\b(test_\w+)",
+                    re.M)
 
 
-def read_rows():
+def read_others(text):
+    """The fourth column: groups of tests that prove the row together, "[LAYER:]name,name", with spaces between."""
+    others = {}
+    for group in text.split():
+        layer, _, names = group.rpartition(":")
+        others[layer or "session"] = names.split(",")
+    return others
+
+
+def read_rows(root=ROOT):
+    """Row -> its group, its layers, and the tests of other names for each of them."""
     rows = {}
-    for line in (ROOT / "tests/parity/rows.tsv").read_text().splitlines():
+    for line in (root / "tests/parity/rows.tsv").read_text().splitlines():
         if line.startswith("#"):
             continue
         identifier, group, layers, *more = line.split("\t")
-        rows[identifier] = (group, [] if layers == "-" else layers.split(","), more[0] if more else "")
+        concerned = [] if layers == "-" else layers.split(",")
+        rows[identifier] = (group, concerned, read_others(more[0]) if more and concerned else {})
     return rows
 
 
-def newest_log():
-    logs = list(ROOT.glob("build/*/meson-logs/testlog*.json"))
-    if not logs:
-        sys.exit("parity: no test has run; build and run: meson test -C build/...")
-    return max(logs, key=lambda log: log.stat().st_mtime)
+def newest_source():
+    return max(path.stat().st_mtime for pattern in ("*.c", "*.h", "*.py", "meson.build")
+               for top in ("bench", "client", "core", "examples", "hpack", "include", "server", "tests", "tls")
+               for path in (ROOT / top).rglob(pattern))
+
+
+def newest_logs():
+    """The logs of builds that were tested since the sources last changed."""
+    logs = list(ROOT.glob("build/*/meson-logs/testlog.json"))
+    changed = newest_source()
+    fresh = [log for log in logs if log.stat().st_mtime > changed]
+    for log in logs:
+        if log not in fresh:
+            print(f"parity: not counted: build/{log.parent.parent.name}, tested before the sources changed",
+                  file=sys.stderr)
+    if not fresh:
+        sys.exit("parity: no test has run since the sources changed: scripts/test.sh, or scripts/parity.sh --run")
+    return fresh
 
 
 def read_tests(logs):
@@ -43,7 +68,7 @@ def read_tests(logs):
                                      (m.groups() for m in pattern.finditer(text)) if any(match)}
             failed |= names(FAILED)
             passed |= names(PASSED)
-            if entry["result"] not in ("OK", "FAIL"):
+            if entry["result"] not in ("OK", "FAIL", "SKIP"):
                 failed |= names(PASSED)  # it crashed or hung: nothing it said counts
     return passed - failed
 
@@ -57,9 +82,10 @@ def read_proofs(rows, tests):
                 if identifier not in rows:
                     sys.exit(f"parity: {test} names {identifier}, which is no row")
                 proofs.add((identifier, match[2]))
-    for identifier, (_, layers, others) in rows.items():
-        if layers and others and all(other in tests for other in others.split(",")):
-            proofs.add((identifier, "session"))
+    for identifier, (_, _, others) in rows.items():
+        for layer, names in others.items():
+            if all(name in tests for name in names):
+                proofs.add((identifier, layer))
     return proofs
 
 
@@ -96,7 +122,7 @@ def main():
     parser.add_argument("--strict", action="store_true")
     arguments = parser.parse_args()
     rows = read_rows()
-    proofs = read_proofs(rows, read_tests(arguments.log or [newest_log()]))
+    proofs = read_proofs(rows, read_tests(arguments.log or newest_logs()))
     print_table(rows, proofs)
     complete = print_left(rows, proofs)
     sys.exit(0 if complete or not arguments.strict else 1)

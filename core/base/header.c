@@ -149,6 +149,12 @@ int halo_header_find_token(halo_header_list list, uint16_t token, halo_bytes *va
     return 0;
 }
 
+int halo_header_authority(halo_header_list list, halo_bytes *value)
+{
+    return halo_header_find_token(list, HALO_NAME_AUTHORITY, value) != 0 ||
+           halo_header_find_token(list, HALO_NAME_HOST, value) != 0;
+}
+
 int halo_header_name_ok(halo_bytes name)
 {
     return name.len > 0 && name.data[0] != ':' && hpack_name_flags(name) == 0;

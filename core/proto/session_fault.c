@@ -269,7 +269,7 @@ void session_end(struct halo_session *session, const struct halo_error *error, b
 
         next = link->next;
         if (stream_error.status == 0) {
-            stream_error.status = HALO_E_STREAM_CANCEL;
+            stream_error.status = stream->id == 0 ? HALO_E_GOAWAY_SESSION : HALO_E_STREAM_CANCEL;
             stream_error.reason = "the session was closed";
         }
         if ((stream->flags & STREAM_CLOSED) != 0) {

@@ -42,6 +42,9 @@ typedef struct halo_header_list {
 HALO_API int halo_header_find(halo_header_list list, halo_bytes name, halo_bytes *value);
 /* The same by number (HALO_NAME_*), for names that halo knows. */
 HALO_API int halo_header_find_token(halo_header_list list, uint16_t token, halo_bytes *value);
+/* Whom a request is for: its :authority, else its host field (a session hands out none with two
+ * that differ, RFC 9113 section 8.3.1). Returns 1 and *value, or 0. Node: req.authority. */
+HALO_API int halo_header_authority(halo_header_list list, halo_bytes *value);
 
 /* How many fields have that name (lower case). */
 HALO_API size_t halo_header_count(halo_header_list list, halo_bytes name);
