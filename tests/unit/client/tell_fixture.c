@@ -67,12 +67,32 @@ static void on_response(halo_stream *stream, int status, halo_header_list header
 
 static void on_data(halo_stream *stream, const uint8_t *data, size_t len, void *ctx)
 {
-    say(ctx, "data %u %.*s\n", halo_stream_id(stream), (int)len, (const char *)data);
+    struct side *side = ctx;
+
+    side->octets += len;
+    if (!side->quiet) {
+        say(side, "data %u %.*s\n", halo_stream_id(stream), (int)len, (const char *)data);
+    }
 }
 
 static void on_end(halo_stream *stream, void *ctx)
 {
     say(ctx, "end %u\n", halo_stream_id(stream));
+}
+
+static void on_ready(halo_stream *stream, void *ctx)
+{
+    say(ctx, "ready %u\n", halo_stream_id(stream));
+}
+
+static void on_writable(halo_stream *stream, void *ctx)
+{
+    struct side *side = ctx;
+
+    say(side, "writable %u\n", halo_stream_id(stream));
+    if (side->on_writable != NULL) {
+        side->on_writable(side, stream);
+    }
 }
 
 static void on_stream_timeout(halo_stream *stream, void *ctx)
@@ -110,6 +130,8 @@ const struct halo_stream_callbacks side_stream = {
     .on_response = on_response,
     .on_data = on_data,
     .on_end = on_end,
+    .on_ready = on_ready,
+    .on_writable = on_writable,
     .on_close = on_stream_close,
     .on_timeout = on_stream_timeout,
     .on_frame_error = on_frame_error,
@@ -166,6 +188,14 @@ static void on_ping_cancel(halo_session *session, const uint8_t payload[8], uint
     (void)session;
     (void)waited_ns;
     say(ctx, "ping_cancel %.8s\n", (const char *)payload);
+}
+
+static void on_goaway(halo_session *session, uint32_t code, uint32_t last_stream_id,
+                      const uint8_t *debug_data, size_t debug_len, void *ctx)
+{
+    (void)session;
+    say(ctx, "goaway %u last=%u %.*s\n", code, last_stream_id, (int)debug_len,
+        (const char *)debug_data);
 }
 
 static void on_session_timeout(halo_session *session, void *ctx)
@@ -248,6 +278,7 @@ const struct halo_session_callbacks side_session = {
     .on_ping = on_ping,
     .on_ping_ack = on_ping_ack,
     .on_ping_cancel = on_ping_cancel,
+    .on_goaway = on_goaway,
     .on_close = on_session_close,
     .on_timeout = on_session_timeout,
     .on_push = on_push,

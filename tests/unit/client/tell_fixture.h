@@ -28,9 +28,12 @@ struct side {
     struct duo *duo;
     char log[4096];
     size_t len;
+    bool quiet;    /* DATA is counted only */
+    size_t octets; /* of DATA */
     /* Hooks; NULL: nothing. */
     void (*on_push)(struct side *side, halo_stream *pushed);
     void (*on_session_timeout)(struct side *side, halo_session *session);
+    void (*on_writable)(struct side *side, halo_stream *stream);
     void (*on_stream_timeout)(struct side *side, halo_stream *stream);
     void (*on_extension_frame)(struct side *side, halo_session *session);
     void (*on_ping_ack)(struct side *side, halo_session *session);

@@ -226,6 +226,148 @@ static void test_F06_F11_client_unanswered(void **state)
     assert_true(strstr(log, "session_close") > strstr(log, "ping_cancel"));
 }
 
+/* ---- GOAWAY and ends ------------------------------------------------------------------- */
+
+static void go_away(struct duo *duo, halo_stream *stream)
+{
+    (void)duo;
+    assert_int_equal(halo_session_goaway(halo_stream_session(stream), HALO_NO_ERROR, 0, "soon", 4),
+                     0);
+    assert_int_equal(halo_stream_respond(stream, 200, NULL, HALO_END_STREAM), 0);
+}
+
+/* NO_ERROR: what is open finishes. */
+static void test_E01_E05_E06_client_goaway(void **state)
+{
+    struct duo duo;
+
+    (void)state;
+    duo_init(&duo);
+    duo.on_request = go_away;
+    duo_start(&duo);
+    duo_request(&duo, "/");
+    duo_run(&duo);
+    expect_lines(&duo.at_client, "goaway", "goaway 0 last=1 soon\n");
+    expect_lines(&duo.at_client, "close", "close 1 in order\n");
+    expect_lines(&duo.at_client, "session_close", "session_close in order\n");
+}
+
+static void destroy_with_code(struct duo *duo, halo_stream *stream)
+{
+    (void)duo;
+    halo_session_destroy(halo_stream_session(stream), HALO_ENHANCE_YOUR_CALM);
+}
+
+/* Another code: everything ends with it, and streams are told before their session. */
+static void test_E03_E06_E12_T03_client_goaway_in_error(void **state)
+{
+    struct duo duo;
+    const char *log = duo.at_client.log;
+
+    (void)state;
+    duo_init(&duo);
+    duo.on_request = destroy_with_code;
+    duo.stay_open = true;
+    duo_start(&duo);
+    duo_request(&duo, "/");
+    duo_run(&duo);
+    expect_lines(&duo.at_client, "close", "close 1 HALO_E_SESSION_ERROR 11\n");
+    expect_lines(&duo.at_client, "session_close", "session_close HALO_E_SESSION_ERROR 11\n");
+    assert_true(strstr(log, "session_close") > strstr(log, "\nclose 1"));
+    assert_true(log[duo.at_client.len] == '\0' && strstr(log, "goaway 11") != NULL);
+}
+
+static void test_E01_E03_F02_T02_T03_server_destroys(void **state)
+{
+    struct duo duo;
+    const char *log = duo.at_server.log;
+
+    (void)state;
+    duo_init(&duo);
+    duo.on_request = destroy_with_code;
+    duo.stay_open = true;
+    duo_start(&duo);
+    duo_request(&duo, "/");
+    duo_run(&duo);
+    expect_lines(&duo.at_server, "close", "close 1 HALO_E_SESSION_ERROR 11\n");
+    expect_lines(&duo.at_server, "session_close", "session_close HALO_E_SESSION_ERROR 11\n");
+    assert_string_equal(strstr(log, "session_close"),
+                        "session_close HALO_E_SESSION_ERROR 11\n"); /* and last */
+}
+
+/* The server takes one at a time: the second waits for its number. */
+static void test_T05_L04_client_ready(void **state)
+{
+    struct duo duo;
+    halo_stream *second;
+
+    (void)state;
+    duo_init(&duo);
+    duo.client_options.session.peer_max_concurrent_streams = 1;
+    duo_start(&duo);
+    duo_request(&duo, "/");
+    second = duo_request(&duo, "/");
+    assert_int_equal(halo_stream_id(second), 0);
+    assert_true(halo_stream_is_pending(second));
+    duo_run(&duo);
+    expect_lines(&duo.at_client, "ready", "ready 3\n");
+    expect_lines(&duo.at_client, "response", "response 1 200 END\nresponse 3 200 END\n");
+}
+
+/* More than the low-water mark, then the end when it drained. */
+static void send_much(struct duo *duo, halo_stream *stream)
+{
+    static char block[300 * 1000];
+
+    (void)duo;
+    assert_int_equal(halo_stream_inform(stream, 100, NULL), 0);
+    assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
+    memset(block, '.', sizeof(block));
+    assert_int_equal(halo_stream_write_borrow(stream, block, sizeof(block), 0, NULL, NULL), 0);
+}
+
+static void end_it(struct side *side, halo_stream *stream)
+{
+    (void)side;
+    assert_int_equal(halo_stream_end(stream), 0);
+}
+
+static void test_T09_server_drain(void **state)
+{
+    struct duo duo;
+
+    (void)state;
+    duo_init(&duo);
+    duo.on_request = send_much;
+    duo.at_server.on_writable = end_it;
+    duo.at_client.quiet = true;
+    duo_start(&duo);
+    duo_request(&duo, "/");
+    duo_run(&duo);
+    expect_lines(&duo.at_server, "writable", "writable 1\n");
+    expect_lines(&duo.at_server, "close", "close 1 in order\n");
+    assert_int_equal(duo.at_client.octets, 300 * 1000);
+}
+
+static void test_C01_C02_C04_T02_T09_client_response(void **state)
+{
+    struct duo duo;
+
+    (void)state;
+    duo_init(&duo);
+    duo.on_request = send_much;
+    duo.at_server.on_writable = end_it;
+    duo.at_client.quiet = true;
+    duo_start(&duo);
+    duo_request(&duo, "/");
+    duo_run(&duo);
+    expect_lines(&duo.at_client, "information", "information 1 100\n");
+    expect_lines(&duo.at_client, "response", "response 1 200\n");
+    expect_lines(&duo.at_client, "end", "end 1\n");
+    expect_lines(&duo.at_client, "close", "close 1 in order\n");
+    assert_int_equal(duo.at_client.octets, 300 * 1000);
+}
+
 /* ---- silence --------------------------------------------------------------------------- */
 
 static void say_nothing(struct duo *duo, halo_stream *stream)
@@ -537,6 +679,12 @@ int main(void)
         cmocka_unit_test(test_V06_server_push_is_disabled),
         cmocka_unit_test(test_E07_E08_F05_F10_client_answers),
         cmocka_unit_test(test_F06_F11_client_unanswered),
+        cmocka_unit_test(test_E01_E05_E06_client_goaway),
+        cmocka_unit_test(test_E03_E06_E12_T03_client_goaway_in_error),
+        cmocka_unit_test(test_E01_E03_F02_T02_T03_server_destroys),
+        cmocka_unit_test(test_T05_L04_client_ready),
+        cmocka_unit_test(test_T09_server_drain),
+        cmocka_unit_test(test_C01_C02_C04_T02_T09_client_response),
         cmocka_unit_test(test_E11_client_session_timeout),
         cmocka_unit_test(test_E11_server_session_timeout),
         cmocka_unit_test(test_T06_client_stream_timeout),
