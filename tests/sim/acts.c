@@ -43,7 +43,15 @@ static void act_on_stream(struct endpoint *end)
         return;
     }
     halo_stream_get_info(side->stream, &info);
-    switch (sim_below(run, 16)) {
+    switch (sim_below(run, 18)) {
+    case 16:
+        extras_stream_act(end, exchange);
+        break;
+    case 17:
+        if (end->role == HALO_SERVER && !run->with_adversary) {
+            sender_push(end, exchange);
+        }
+        break;
     case 0:
         side->paused = true;
         halo_stream_pause(side->stream);
@@ -118,6 +126,10 @@ void acts_settings(struct endpoint *end, bool generous)
         settings.no_rfc7540_priorities = sim_below(run, 2);
         settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_NO_RFC7540_PRIORITIES);
     }
+    if (end->encrypted && !generous && sim_percent(run, 10)) {
+        settings.enable_push = sim_below(run, 2);
+        settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_PUSH);
+    }
     if (sim_percent(run, 20)) {
         settings.custom[0].id = (uint16_t)(20 + sim_below(run, 1000));
         settings.custom[0].value = sim_below(run, 1000);
@@ -152,6 +164,7 @@ static void rare_act(struct endpoint *end)
 {
     static const uint32_t windows[] = { 20000, 65535, 100000, 1048576, 0x7fffffff };
     struct run *run = end->run;
+    uint32_t window;
     int status;
 
     switch (sim_below(run, 40)) {
@@ -183,7 +196,9 @@ static void rare_act(struct endpoint *end)
         }
         break;
     default:
-        status = halo_session_set_window(end->session, windows[sim_below(run, 5)]);
+        window = windows[sim_below(run, 5)];
+        end->window_most = window > end->window_most ? window : end->window_most;
+        status = halo_session_set_window(end->session, window);
         if (status != 0 && !is_refusal(end, status)) {
             sim_fail(run, "%s: set_window says %s", end->name, halo_status_name(status));
         }
@@ -194,7 +209,7 @@ static void rare_act(struct endpoint *end)
 void acts_step(struct endpoint *end)
 {
     struct run *run = end->run;
-    uint32_t kind = sim_below(run, 99);
+    uint32_t kind = sim_below(run, 103);
 
     if (end->freed || end->session == NULL) {
         return;
@@ -215,6 +230,8 @@ void acts_step(struct endpoint *end)
         if (end->ping_calls < 60) {
             ping(end);
         }
+    } else if (kind >= 99) {
+        extras_act(end);
     } else if (end->kept_count > 0) {
         app_release(end, sim_below(run, end->kept_count));
     }

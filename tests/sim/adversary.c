@@ -49,6 +49,11 @@ static uint32_t some_id(struct run *run)
 {
     uint32_t last = is_client(run) ? run->adversary.next_id - 2 : run->subject->rules.last_opened;
 
+    if (!is_client(run) && run->adversary.pushed_id > 0 && sim_percent(run, 25)) {
+        uint32_t back = 2 * sim_below(run, 4);
+
+        return run->adversary.pushed_id > back ? run->adversary.pushed_id - back : 2;
+    }
     if (last == 0 || last > 0x7fffffff) {
         return 1;
     }
@@ -130,11 +135,71 @@ static void good_settings(struct run *run, struct wire *wire)
     }
 }
 
+static void good_promise(struct run *run, struct wire *wire)
+{
+    struct wire block = { 0 };
+    struct wire payload = { 0 };
+    uint32_t id = some_id(run);
+
+    if (is_client(run)) {
+        char text[] = "u=0, i";
+        uint8_t update[10] = { 0, 0, (uint8_t)(id >> 8), (uint8_t)id };
+
+        text[2] = (char)('0' + sim_below(run, 10));
+        memcpy(update + 4, text, 6);
+        put_frame(wire, 0x10, 0, 0, update, sim_percent(run, 90) ? 10 : 4 + sim_below(run, 6));
+        return;
+    }
+    run->adversary.pushed_id += sim_percent(run, 90) ? 2 : 4;
+    wire_octet(&payload, 0);
+    wire_octet(&payload, 0);
+    wire_octet(&payload, (uint8_t)(run->adversary.pushed_id >> 8));
+    wire_octet(&payload, (uint8_t)run->adversary.pushed_id);
+    request_block(run, &block);
+    for (size_t i = 0; i < block.len; i++) {
+        wire_octet(&payload, block.data[i]);
+    }
+    if (sim_percent(run, 60)) {
+        put_frame(wire, T_PUSH_PROMISE, F_END_HEADERS, id, payload.data, payload.len);
+    } else {
+        size_t first = 4 + sim_below(run, (uint32_t)block.len + 1);
+
+        put_frame(wire, T_PUSH_PROMISE, 0, id, payload.data, first);
+        put_continuation(wire, id, F_END_HEADERS, payload.data + first, payload.len - first);
+    }
+    wire_free(&block);
+    wire_free(&payload);
+}
+
+static void good_extension(struct run *run, struct wire *wire)
+{
+    uint32_t id = some_id(run);
+
+    switch (sim_below(run, 3)) {
+    case 0:
+        put_frame(wire, 0xa, 0, id, "\0\0clear", sim_below(run, 8));
+        break;
+    case 1:
+        put_frame(wire, 0xc, 0, 0, "\0\11https://a\0\11https://b", sim_below(run, 23));
+        break;
+    default:
+        put_frame(wire, OWN_FRAME, sim_below(run, 256), id, "of the application",
+                  sim_below(run, 19));
+        break;
+    }
+}
+
 static void good_frame(struct run *run, struct wire *wire)
 {
     uint32_t id = some_id(run);
 
-    switch (sim_below(run, 14)) {
+    switch (sim_below(run, 16)) {
+    case 14:
+        good_promise(run, wire);
+        break;
+    case 15:
+        good_extension(run, wire);
+        break;
     case 0:
     case 1:
     case 2:

@@ -29,6 +29,11 @@ static void check_fields(struct endpoint *end, const struct halo_event *event,
         got++;
         left--;
     }
+    if (part == PART_REQUEST && exchange->priority_field) {
+        extras_check_priority(end, event, exchange);
+        got++;
+        left--;
+    }
     if (run->set != NULL && (part == PART_REQUEST || part == PART_RESPONSE)) {
         set = halo_header_set_fields(run->set, &set_count);
     }
@@ -158,6 +163,12 @@ static void check_processed(struct endpoint *end, const struct exchange *exchang
     if (error->reason == NULL) {
         sim_fail(run, "%s: an error without a reason", end->name);
     }
+    if (exchange->pushed) {
+        if (error->processed != HALO_PROCESSED_UNKNOWN) {
+            sim_fail(run, "client: says whether a promised request was processed");
+        }
+        return;
+    }
     if (id == 0 && error->processed != HALO_PROCESSED_NO) {
         sim_fail(run, "%s: a request that was never sent may have been processed", end->name);
     }
@@ -190,6 +201,13 @@ static void check_blame(struct endpoint *end, const struct halo_error *error, co
     if (run->with_adversary || error == NULL || run->memory_fails) {
         return;
     }
+    if (run->memory_tight && error->code == HALO_ENHANCE_YOUR_CALM) {
+        return;
+    }
+    /* A limit that was lowered holds at once, and the peer cannot know. */
+    if (error->code == HALO_REFUSED_STREAM) {
+        return;
+    }
     if (error->status == HALO_E_PROTOCOL || (error->status == HALO_E_TIMEOUT && !run->time_jumps) ||
         (error->origin == HALO_ORIGIN_REMOTE && error->code == HALO_PROTOCOL_ERROR)) {
         sim_fail(run, "%s: %s ends by %s, %s: %s", end->name, what, halo_status_name(error->status),
@@ -207,6 +225,10 @@ static void on_stream_closed(struct endpoint *end, const struct halo_event *even
 
     side->closed = true;
     side->sender.done = true;
+    if (end->role == HALO_CLIENT) {
+        exchange->stream_id = event->stream_id;
+    }
+    sums_check_sent_headers(end, event, exchange);
     if (side->sender.source_live) {
         sim_fail(run, "%s: exchange %u is closed and its source lives", end->name,
                  exchange->number);
@@ -255,6 +277,7 @@ static void on_session_closed(struct endpoint *end, const struct halo_event *eve
     if (!halo_session_is_closed(end->session)) {
         sim_fail(run, "%s: a closed session says it is not", end->name);
     }
+    sums_check_end(end);
 }
 
 /* ---- beginnings ------------------------------------------------------------------------ */
@@ -280,17 +303,88 @@ static struct exchange *exchange_of_request(struct endpoint *end, const struct h
         exchange->head = halo_stream_is_head(event->stream) != 0;
         return exchange;
     }
-    if (!halo_header_find(list, name, &value)) {
-        sim_fail(run, "server: a request without its number");
-    }
-    for (size_t i = 0; i < value.len; i++) {
-        number = number * 10 + (uint32_t)(value.data[i] - '0');
+    if (halo_header_find(list, name, &value)) {
+        for (size_t i = 0; i < value.len; i++) {
+            number = number * 10 + (uint32_t)(value.data[i] - '0');
+        }
+    } else { /* one of those that are alike: by the stream */
+        if (!run->client.freed) {
+            link_note_numbers(&run->client);
+        }
+        while (number < run->exchange_count && (run->exchanges[number].pushed ||
+                                                run->exchanges[number].stream_id !=
+                                                    event->stream_id)) {
+            number++;
+        }
     }
     if (number >= run->exchange_count || run->exchanges[number].server.opened) {
         sim_fail(run, "server: request %u comes again, or was never made", number);
     }
     check_fields(end, event, &run->exchanges[number], PART_REQUEST);
     return &run->exchanges[number];
+}
+
+static struct exchange *exchange_of_promise(struct endpoint *end, const struct halo_event *event)
+{
+    struct run *run = end->run;
+    struct exchange *exchange;
+    struct halo_event fields = *event;
+    halo_bytes name = HALO_LIT("x-sim");
+    halo_bytes value;
+    uint32_t number = 0;
+
+    if (run->with_adversary) {
+        if (run->exchange_count == EXCHANGES_MAX) {
+            return NULL;
+        }
+        exchange = &run->exchanges[run->exchange_count];
+        memset(exchange, 0, sizeof(*exchange));
+        exchange->number = run->exchange_count++;
+        plan_exchange(run, exchange);
+        return exchange;
+    }
+    if (!halo_header_find((halo_header_list){ event->u.push.fields, event->u.push.count }, name,
+                          &value)) {
+        sim_fail(run, "client: a promise without its number");
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        number = number * 10 + (uint32_t)(value.data[i] - '0');
+    }
+    exchange = &run->exchanges[number];
+    if (number >= run->exchange_count || !exchange->pushed || exchange->client.opened) {
+        sim_fail(run, "client: promise %u comes again, or was never made", number);
+    }
+    fields.u.headers.fields = event->u.push.fields;
+    fields.u.headers.count = event->u.push.count;
+    check_fields(end, &fields, exchange, PART_REQUEST);
+    return exchange;
+}
+
+static void on_push(struct endpoint *end, const struct halo_event *event)
+{
+    struct run *run = end->run;
+    struct exchange *exchange = exchange_of_promise(end, event);
+    struct side *side;
+
+    if (event->u.push.parent == NULL || event->stream == NULL ||
+        halo_stream_is_closed(event->u.push.parent) != 0) {
+        sim_fail(run, "client: a promise without a parent");
+    }
+    if (exchange == NULL) {
+        (void)halo_stream_reset(event->stream, HALO_REFUSED_STREAM);
+        return;
+    }
+    exchange->pushed = true;
+    side = &exchange->client;
+    side->opened = true;
+    side->stream = event->stream;
+    side->sender.done = true;
+    halo_stream_set_user_data(event->stream, exchange);
+    sim_trace(run, "client: exchange %u is promised as stream %u", exchange->number,
+              event->stream_id);
+    if (sim_percent(run, 10)) {
+        sender_reset(end, exchange, sim_percent(run, 50) ? HALO_CANCEL : HALO_REFUSED_STREAM);
+    }
 }
 
 static void on_request(struct endpoint *end, const struct halo_event *event)
@@ -390,6 +484,9 @@ static void on_stream_event(struct endpoint *end, const struct halo_event *event
         sim_fail(run, "%s: event %u of exchange %u, which is closed", end->name, event->type,
                  exchange->number);
     }
+    if (extras_event(end, event)) {
+        return;
+    }
     switch (event->type) {
     case HALO_EVENT_DATA:
         on_data(end, event, exchange);
@@ -434,10 +531,17 @@ static void on_session_event(struct endpoint *end, const struct halo_event *even
             sim_fail(end->run, "%s: more answers than PINGs", end->name);
         }
         break;
+    case HALO_EVENT_PING_CANCEL:
+        end->ping_cancels++;
+        break;
+    case HALO_EVENT_SETTINGS_CANCEL:
+        end->settings_cancels++;
+        break;
     case HALO_EVENT_SESSION_CLOSED:
         on_session_closed(end, event);
         break;
     default:
+        (void)extras_event(end, event);
         break;
     }
 }
@@ -454,6 +558,8 @@ void app_event(struct endpoint *end, const struct halo_event *event)
     }
     if (event->type == HALO_EVENT_REQUEST) {
         on_request(end, event);
+    } else if (event->type == HALO_EVENT_PUSH) {
+        on_push(end, event);
     } else if (event->stream != NULL) {
         on_stream_event(end, event);
     } else {

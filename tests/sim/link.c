@@ -70,10 +70,11 @@ static size_t pull_once(struct endpoint *end)
     int max = sim_percent(run, 25) ? 1 : 1 + (int)sim_below(run, 16);
     size_t limit = run->healthy ? 1u << 18 : pull_limit(run);
     bool wanted = halo_session_wants_send(end->session) != 0;
-    int count = halo_session_pull(end->session, iov, max, limit);
+    int count = (sums_before_pull(end), halo_session_pull(end->session, iov, max, limit));
     size_t total = 0;
     size_t sent;
 
+    sums_after_pull(end);
     if (count < 0 || count > max) {
         sim_fail(run, "%s: pull returned %d of %d", end->name, count, max);
     }
@@ -102,6 +103,8 @@ static size_t pull_once(struct endpoint *end)
         left -= part;
     }
     end->octets_sent += sent;
+    end->activity_ns = end->session_now_ns;
+    end->silence_told = false;
     end->handling = true;
     halo_session_sent(end->session, sent);
     end->handling = false;
@@ -175,6 +178,9 @@ static void give(struct endpoint *end, const uint8_t *octets, size_t len)
     }
     memcpy(input, octets, len);
     scan(&end->got_scanner, input, len, rules_delivered, end);
+    end->session_now_ns = run->now_ns;
+    end->activity_ns = run->now_ns;
+    end->silence_told = false;
     if (sim_percent(run, 50) && halo_slice_wrap(&slice, input, len, free_input, input) == 0) {
         status = halo_session_recv_slice(end->session, &slice, run->now_ns);
         input = NULL;
@@ -188,6 +194,7 @@ static void give(struct endpoint *end, const uint8_t *octets, size_t len)
     free(input);
     if (!end->freed) {
         rules_settled(end);
+        sums_check(end);
     }
 }
 
@@ -234,6 +241,7 @@ void link_tick(struct endpoint *end)
     }
     next = halo_session_next_timeout(end->session);
     for (uint32_t turns = 0; next <= end->run->now_ns; turns++) {
+        end->session_now_ns = end->run->now_ns;
         halo_session_tick(end->session, end->run->now_ns);
         link_poll(end);
         next = halo_session_next_timeout(end->session);
@@ -269,8 +277,22 @@ void link_break(struct run *run)
     }
 }
 
+void link_note_numbers(struct endpoint *end)
+{
+    struct run *run = end->run;
+
+    for (uint32_t i = 0; i < run->exchange_count && end->role == HALO_CLIENT; i++) {
+        struct exchange *exchange = &run->exchanges[i];
+
+        if (exchange->client.stream != NULL && halo_stream_id(exchange->client.stream) != 0) {
+            exchange->stream_id = halo_stream_id(exchange->client.stream);
+        }
+    }
+}
+
 void link_free_session(struct endpoint *end)
 {
+    link_note_numbers(end);
     end->freed = true;
     end->out.finished = true;
     end->handling = true;

@@ -35,7 +35,9 @@ void plan_exchange(struct run *run, struct exchange *exchange)
 {
     static const uint16_t statuses[] = { 200, 200, 200, 200, 404, 500, 204, 304, 205, 599 };
 
-    exchange->seed = mix(run->seed * 1000 + exchange->number);
+    exchange->repeated = run->repeats && !run->with_adversary && sim_percent(run, 70);
+    exchange->seed = exchange->repeated ? mix(run->seed * 1000 + sim_below(run, 3))
+                                        : mix(run->seed * 1000 + exchange->number);
     exchange->head = sim_percent(run, 8);
     exchange->status = statuses[sim_below(run, 10)];
     exchange->informations = sim_percent(run, 20) ? 1 + sim_below(run, 3) : 0;
@@ -45,6 +47,11 @@ void plan_exchange(struct run *run, struct exchange *exchange)
     exchange->down_length = sim_percent(run, 30);
     exchange->up_trailers = !exchange->head && sim_percent(run, 20);
     exchange->down_trailers = sim_percent(run, 20);
+    if (exchange->repeated) {
+        exchange->head = false;
+        exchange->up_len = 0;
+        exchange->up_length = exchange->up_trailers = false;
+    }
 }
 
 bool plan_has_body(const struct exchange *exchange)
@@ -120,6 +127,9 @@ void plan_fields(const struct exchange *exchange, enum part part, bool sent,
     list->used = 0;
     switch (part) {
     case PART_REQUEST:
+        if (exchange->repeated) {
+            return;
+        }
         add_number(list, "x-sim", exchange->number);
         if (exchange->up_length) {
             add_number(list, "content-length", exchange->up_len);

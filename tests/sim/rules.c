@@ -102,6 +102,11 @@ void rules_init(struct rules *rules)
     }
 }
 
+static uint32_t promised_id(const struct scanned *frame)
+{
+    return u32(frame->payload + ((frame->flags & F_PADDED) != 0 ? 1 : 0)) & 0x7fffffff;
+}
+
 static struct wire_stream *stream_of(struct rules *rules, uint32_t id)
 {
     return id < WIRE_STREAMS_MAX ? &rules->streams[id] : NULL;
@@ -188,24 +193,41 @@ static void sent_goaway(struct endpoint *end, const struct scanned *frame)
 }
 
 /* A stream that this end opens. */
-static void sent_opening(struct endpoint *end, const struct scanned *frame)
+static void sent_opening(struct endpoint *end, const struct scanned *frame, uint32_t id)
 {
     struct rules *rules = &end->rules;
 
-    if (end->role != HALO_CLIENT || frame->id % 2 == 0 || frame->id <= rules->last_opened) {
-        sim_fail(end->run, "%s: opens stream %u after %u", end->name, frame->id,
-                 rules->last_opened);
+    if (id % 2 != (end->role == HALO_CLIENT) || id <= rules->last_opened) {
+        sim_fail(end->run, "%s: opens stream %u after %u", end->name, id, rules->last_opened);
     }
     if (frame->at >= rules->goaway_got_at) {
-        sim_fail(end->run, "%s: opens stream %u after GOAWAY", end->name, frame->id);
+        sim_fail(end->run, "%s: opens stream %u after GOAWAY", end->name, id);
     }
-    rules->last_opened = frame->id;
+    rules->last_opened = id;
+}
+
+/* RFC 9113 6.6, 8.4 */
+static void sent_promise(struct endpoint *end, const struct scanned *frame)
+{
+    uint32_t id = promised_id(frame);
+    struct wire_stream *promised = stream_of(&end->rules, id);
+
+    if (end->role != HALO_SERVER || frame->id % 2 == 0) {
+        sim_fail(end->run, "%s: promise on stream %u", end->name, frame->id);
+    }
+    sent_opening(end, frame, id);
+    if (promised != NULL) { /* the half of the request is done */
+        promised->known = true;
+        promised->got_end = true;
+        promised->got_end_at = 0;
+    }
 }
 
 static void check_closed(struct endpoint *end, const struct wire_stream *stream,
                          const struct scanned *frame)
 {
-    bool message = frame->type == T_DATA || frame->type == T_HEADERS;
+    bool message =
+        frame->type == T_DATA || frame->type == T_HEADERS || frame->type == T_PUSH_PROMISE;
 
     if (stream->sent_reset) {
         sim_fail(end->run, "%s: frame on stream %u behind its RST_STREAM", end->name, frame->id);
@@ -242,10 +264,19 @@ static void sent_on_stream(struct endpoint *end, const struct scanned *frame)
         if (frame->type != T_HEADERS) {
             sim_fail(end->run, "%s: frame on idle stream %u", end->name, frame->id);
         }
-        sent_opening(end, frame);
+        sent_opening(end, frame, frame->id);
         stream->known = true;
     }
+    if (frame->type >= 10) { /* of the applications, who may say what they like of a stream */
+        return;
+    }
+    if (frame->type == T_PRIORITY) { /* in any state */
+        return;
+    }
     check_closed(end, stream, frame);
+    if (frame->type == T_PUSH_PROMISE) {
+        sent_promise(end, frame);
+    }
     stream->headers_sent |= frame->type == T_HEADERS;
     stream->sent_reset |= frame->type == T_RST_STREAM;
     if (frame->type == T_DATA) {
@@ -266,11 +297,34 @@ static void sent_on_stream(struct endpoint *end, const struct scanned *frame)
     }
 }
 
+/* RFC 9113 6.1, 6.2: padding is shorter than the payload, and zeros. */
+static void check_padding(struct endpoint *end, const struct scanned *frame)
+{
+    uint32_t padding;
+
+    if (frame->type >= 10 || (frame->flags & F_PADDED) == 0) {
+        return;
+    }
+    padding = frame->len > 0 ? frame->payload[0] : 0;
+    if (frame->len == 0 || padding + 1 > frame->len) {
+        sim_fail(end->run, "%s: padding beyond the frame", end->name);
+    }
+    for (uint32_t at = frame->len - padding; at < frame->len && at < SCAN_PAYLOAD; at++) {
+        if (frame->payload[at] != 0) {
+            sim_fail(end->run, "%s: padding that is not zero", end->name);
+        }
+    }
+}
+
 void rules_sent(struct endpoint *end, const struct scanned *frame)
 {
     show(end, frame, true);
     check_order(end, frame);
-    if (frame->type == T_HEADERS || frame->type == T_CONTINUATION) {
+    check_padding(end, frame);
+    end->rules.frames_sent[frame->type < HALO_FRAME_COUNTS - 1 ? frame->type
+                                                                : HALO_FRAME_COUNTS - 1]++;
+    if (frame->type == T_HEADERS || frame->type == T_CONTINUATION ||
+        frame->type == T_PUSH_PROMISE) {
         end->rules.block_id = (frame->flags & F_END_HEADERS) != 0 ? 0 : frame->id;
     }
     switch (frame->type) {
@@ -292,7 +346,9 @@ void rules_sent(struct endpoint *end, const struct scanned *frame)
         }
         break;
     default:
-        sent_on_stream(end, frame);
+        if (frame->type < 10 || frame->id != 0) {
+            sent_on_stream(end, frame);
+        }
         break;
     }
 }
@@ -333,11 +389,13 @@ static void got_on_stream(struct rules *rules, const struct scanned *frame)
         stream->known = true;
     }
     if (frame->type == T_PUSH_PROMISE) { /* the promised stream may be reset */
-        struct wire_stream *promised = stream_of(rules, u32(frame->payload) & 0x7fffffff);
+        struct wire_stream *promised = stream_of(rules, promised_id(frame));
 
         if (promised != NULL) {
             promised->known = true;
+            promised->sent_end = true; /* the client never sends a message on it */
         }
+        rules->got_block_end = false;
     }
     /* The end of a header block in several frames comes with the last of them. */
     if (frame->type == T_HEADERS) {
@@ -364,6 +422,7 @@ void rules_delivered(struct endpoint *end, const struct scanned *frame)
     struct rules *rules = &end->rules;
 
     show(end, frame, false);
+    rules->frames_got++;
     if (frame->type == T_SETTINGS) {
         got_settings(rules, frame);
     } else if (frame->type == T_PING) {
@@ -378,6 +437,10 @@ void rules_delivered(struct endpoint *end, const struct scanned *frame)
         rules->goaway_got_last = last < rules->goaway_got_last ? last : rules->goaway_got_last;
     } else if (frame->type == T_WINDOW_UPDATE && frame->id == 0) {
         rules->window += u32(frame->payload) & 0x7fffffff;
+        if (rules->window > 0x7fffffff && !end->run->with_adversary) {
+            sim_fail(end->run, "%s: is given a window of %lld", end->name,
+                     (long long)rules->window);
+        }
     } else {
         got_on_stream(rules, frame);
     }

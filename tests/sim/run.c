@@ -61,6 +61,7 @@ static void draw_options(struct endpoint *end, struct halo_session_options *opti
     options->limits.requests_queued = sim_percent(run, 10) ? sim_below(run, 4) : 4096;
     options->limits.pending_settings = sim_percent(run, 10) ? 1 + sim_below(run, 3) : 10;
     options->limits.outstanding_pings = sim_percent(run, 10) ? sim_below(run, 4) : 10;
+    extras_options(end, options);
     if (run->time_jumps) {
         options->idle_timeout_ms = sim_percent(run, 50) ? 0 : 1 + sim_below(run, 60000);
     } else {
@@ -101,6 +102,7 @@ static bool session_begin(struct endpoint *end)
     draw_options(end, &options);
     options.strict_single_value_fields = 0; /* fields are drawn from a few names */
     options.allocator = end->memory.allocator;
+    end->session_now_ns = end->activity_ns = run->now_ns;
     status = halo_session_new(&end->session, &options, run->now_ns);
     if (status != 0) {
         if (status != HALO_E_NOMEM || !end->memory.failed) {
@@ -127,6 +129,8 @@ static void draw_run(struct run *run)
     run->time_jumps = sim_percent(run, 15);
     run->small_pieces = sim_percent(run, 25);
     run->calls_in_done = sim_percent(run, 30);
+    run->memory_tight = sim_percent(run, 10);
+    run->repeats = sim_percent(run, 30);
     run->rarely = sim_percent(run, 50) ? 100 : 1000;
     run->busy = 20 + sim_below(run, 80);
     run->requests_wanted = 1 + sim_below(run, sim_percent(run, 40) ? EXCHANGES_MAX : 12);
@@ -159,6 +163,9 @@ static void step_end(struct endpoint *end)
     link_tick(end);
     if (sim_percent(run, 80)) {
         link_deliver(end);
+    }
+    if (!end->freed) {
+        sums_check(end);
     }
     for (uint32_t i = 0; i < 4 && !end->freed && sim_percent(run, run->busy); i++) {
         acts_step(end);
@@ -377,6 +384,7 @@ void run_seed(struct run *run)
     if (begun) {
         chaos(run);
         recover(run);
+        extras_check_heard(run);
         end_sessions(run);
     }
     finish_end(&run->client);

@@ -19,6 +19,9 @@ bool sender_took(struct endpoint *end, struct exchange *exchange, int status, co
         side->sender.done = true;
         return false;
     }
+    if (status == HALO_E_LIMIT && exchange->pushed && end->role == HALO_SERVER) {
+        return false; /* the client has lowered its limit: later */
+    }
     sim_fail(end->run, "%s: %s of exchange %u says %s", end->name, call, exchange->number,
              halo_status_name(status));
 }
@@ -355,6 +358,11 @@ void sender_request(struct endpoint *end)
     } else if (sim_percent(run, 30)) {
         flags = HALO_WAIT_FOR_TRAILERS;
     }
+    if (exchange->repeated) {
+        flags = HALO_END_STREAM;
+        request.method = (halo_bytes){ 0 };
+    }
+    request.priority = extras_priority(run, exchange);
     plan_fields(exchange, PART_REQUEST, true, &run->list);
     request.headers =
         (halo_headers){ .fields = run->list.fields, .count = run->list.count, .set = run->set };
@@ -381,6 +389,62 @@ void sender_request(struct endpoint *end)
               (unsigned long long)exchange->down_len);
     if (sim_percent(run, 40)) {
         sender_step(end, exchange);
+    }
+}
+
+void sender_push(struct endpoint *end, struct exchange *parent)
+{
+    struct run *run = end->run;
+    struct exchange *exchange = &run->exchanges[run->exchange_count];
+    struct side *side = &exchange->server;
+    struct halo_request request = { 0 };
+    halo_bytes head = HALO_LIT("HEAD");
+    halo_bytes authority = HALO_LIT("sim.example");
+    halo_stream *pushed = NULL;
+    int status;
+
+    if (run->exchange_count >= EXCHANGES_MAX - 1 || parent->server.stream == NULL) {
+        return;
+    }
+    memset(exchange, 0, sizeof(*exchange));
+    exchange->number = run->exchange_count;
+    plan_exchange(run, exchange);
+    exchange->pushed = true;
+    exchange->priorities[0] = (struct halo_priority){ .urgency = HALO_URGENCY_DEFAULT };
+    exchange->priority_count = 1;
+    exchange->repeated = false;
+    exchange->up_len = 0;
+    exchange->up_length = exchange->up_trailers = false;
+    request.method = exchange->head ? head : request.method;
+    request.authority = sim_percent(run, 50) ? authority : request.authority;
+    plan_fields(exchange, PART_REQUEST, true, &run->list);
+    request.headers =
+        (halo_headers){ .fields = run->list.fields, .count = run->list.count, .set = run->set };
+    status = halo_stream_push(parent->server.stream, &request, exchange, &pushed);
+    if (status != 0) {
+        bool expected = status == HALO_E_PUSH_DISABLED || status == HALO_E_INVALID_STREAM ||
+                        status == HALO_E_GOAWAY_SESSION || status == HALO_E_INVALID_SESSION ||
+                        status == HALO_E_LIMIT ||
+                        (status == HALO_E_NESTED_PUSH && parent->pushed) ||
+                        (status == HALO_E_NOMEM && end->memory.failed);
+
+        if (!expected) {
+            sim_fail(run, "push says %s", halo_status_name(status));
+        }
+        return;
+    }
+    if (parent->pushed) {
+        sim_fail(run, "a promise within a promise");
+    }
+    run->exchange_count++;
+    side->stream = pushed;
+    side->opened = true;
+    side->ended = true;
+    side->answer_later = true;
+    sim_trace(run, "server: exchange %u is pushed as stream %u on %u", exchange->number,
+              halo_stream_id(pushed), halo_stream_id(parent->server.stream));
+    if (sim_percent(run, 40)) {
+        sender_answer(end, exchange);
     }
 }
 

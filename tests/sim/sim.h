@@ -11,6 +11,8 @@
  *   sender.c      applications that send: headers, bodies in every way, trailers
  *   app.c         applications that receive: events against the model
  *   acts.c        what applications do unasked
+ *   extras.c      frames beside the exchanges, priorities, time-outs: said, and heard in order
+ *   sums.c        whose turn it is, what is held, what was counted
  *   adversary.c   a peer that writes frames, some of them good
  *   sim_memory.c  an allocator that counts and fails
  */
@@ -29,6 +31,8 @@ enum {
     EXCHANGES_MAX = 100,
     WIRE_STREAMS_MAX = 512, /* the rules know ids below that */
     KEPT_MAX = 48,
+    SAID_MAX = 64,
+    PRIORITIES_MAX = 8,
     FRAMES_SHOWN = 40,
     SCAN_PAYLOAD = 512,
     FIELDS_MAX = 20,
@@ -101,7 +105,17 @@ struct side {
     bool reset_by_app;
     bool ready; /* client: READY was told */
     bool waited;
+    bool timed_out;  /* STREAM_TIMEOUT is owed or was told */
     uint32_t reset_code;
+    uint32_t timeout_ms;
+    uint64_t silent_from_ns;
+    /* When it was passed over: octets of others of its urgency that went since. */
+    uint64_t passed_octets;
+    uint64_t sent_before;
+    uint32_t rivals; /* the most of them meanwhile */
+    uint8_t urgency_before;
+    bool incremental_before;
+    bool wanted_turn;
     uint32_t informations;
     uint64_t received;
     uint64_t unconsumed;
@@ -112,6 +126,13 @@ struct exchange {
     uint32_t number;
     uint64_t seed;
     bool head;
+    bool pushed;
+    bool repeated; /* the same request as others, and one of a few responses */
+    bool priority_fixed; /* the server's application has chosen */
+    uint32_t stream_id;  /* client: the number, when the stream is gone */
+    struct halo_priority priorities[PRIORITIES_MAX]; /* that the client said */
+    uint32_t priority_count;
+    bool priority_field;
     uint16_t status;
     uint32_t informations;
     bool up_length, down_length; /* a content-length field */
@@ -182,6 +203,8 @@ struct rules {
     uint32_t settings_sent, acks_got;
     uint8_t pings[1024][8];
     uint32_t pings_got, pings_acked;
+    uint64_t frames_sent[HALO_FRAME_COUNTS];
+    uint64_t frames_got;
     uint32_t fresh[64]; /* streams that ended in what was delivered just now */
     uint32_t fresh_count;
     struct wire_stream streams[WIRE_STREAMS_MAX];
@@ -211,6 +234,15 @@ struct kept {
     uint64_t sum;
 };
 
+/* A frame of an extension, as it was said. */
+struct said {
+    uint8_t type;
+    uint8_t flags;
+    uint32_t stream_id;
+    uint32_t draw;
+    size_t len;
+};
+
 struct endpoint {
     struct run *run;
     const char *name;
@@ -234,8 +266,21 @@ struct endpoint {
     uint32_t over_code;
     uint32_t owed; /* done callbacks that are to come */
     uint32_t settings_calls, settings_acks, settings_events;
+    uint32_t settings_cancels, ping_cancels;
     uint32_t ping_calls, ping_acks, resets;
     uint32_t initial_now;
+    bool encrypted; /* client */
+    bool wants_frames;
+    bool keep_sent;
+    struct said said[SAID_MAX];
+    uint32_t said_count;
+    uint32_t heard_count; /* of what the peer said */
+    uint64_t session_now_ns; /* the time that the session knows */
+    uint64_t activity_ns;
+    uint32_t timeout_ms;
+    bool silence_told;
+    uint64_t bound;       /* of memory, in octets */
+    uint64_t window_most; /* the largest that the application set */
     struct kept kept[KEPT_MAX];
     uint32_t kept_count;
 };
@@ -246,6 +291,8 @@ void link_tick(struct endpoint *end);
 void link_poll(struct endpoint *end);
 /* The connection breaks: what is under way is lost. */
 void link_break(struct run *run);
+/* The streams' handles are about to go. */
+void link_note_numbers(struct endpoint *end);
 void link_free_session(struct endpoint *end);
 void pipe_add(struct pipe *pipe, const void *octets, size_t len);
 
@@ -257,6 +304,7 @@ void sender_step(struct endpoint *end, struct exchange *exchange);
 /* Judges what a call on a stream said. True when it did what it was to do. */
 bool sender_took(struct endpoint *end, struct exchange *exchange, int status, const char *call);
 void sender_reset(struct endpoint *end, struct exchange *exchange, uint32_t code);
+void sender_push(struct endpoint *end, struct exchange *parent);
 
 /* ---- app.c, acts.c --------------------------------------------------------------------- */
 
@@ -267,11 +315,37 @@ void acts_step(struct endpoint *end);
 void acts_behave(struct endpoint *end);
 void acts_settings(struct endpoint *end, bool generous);
 
+/* ---- extras.c -------------------------------------------------------------------------- */
+
+enum { OWN_FRAME = 0xf0 };
+
+void extras_options(struct endpoint *end, struct halo_session_options *options);
+void extras_act(struct endpoint *end);
+void extras_stream_act(struct endpoint *end, struct exchange *exchange);
+/* True: the event was one of those that are dealt with here. */
+bool extras_event(struct endpoint *end, const struct halo_event *event);
+/* A priority that goes with a request, perhaps. */
+const struct halo_priority *extras_priority(struct run *run, struct exchange *exchange);
+void extras_check_priority(struct endpoint *end, const struct halo_event *event,
+                           const struct exchange *exchange);
+/* Everything that was said on a link that held was heard. */
+void extras_check_heard(struct run *run);
+
+/* ---- sums.c ---------------------------------------------------------------------------- */
+
+void sums_before_pull(struct endpoint *end);
+void sums_after_pull(struct endpoint *end);
+void sums_check(struct endpoint *end);
+void sums_check_end(struct endpoint *end);
+void sums_check_sent_headers(struct endpoint *end, const struct halo_event *event,
+                             const struct exchange *exchange);
+
 /* ---- adversary.c ----------------------------------------------------------------------- */
 
 struct adversary {
     uint32_t next_id;  /* as a client */
     uint32_t seen_id;  /* as a server: highest stream of the client */
+    uint32_t pushed_id; /* ... of its own */
     uint32_t mischief; /* percent of the frames that are bad */
     bool quiet;
 };
@@ -301,6 +375,8 @@ struct run {
     bool time_jumps;
     bool small_pieces;
     bool calls_in_done;
+    bool memory_tight; /* budgets that honest peers exceed */
+    bool repeats;      /* many requests are alike */
     bool healthy;    /* chaos is over */
     bool broken;     /* the connection was cut, or a session freed */
     uint32_t busy;   /* percent: how much the applications do */
