@@ -198,6 +198,7 @@ static void rare_act(struct endpoint *end)
     default:
         window = windows[sim_below(run, 5)];
         end->window_most = window > end->window_most ? window : end->window_most;
+        sim_trace(run, "%s: sets the window to %u", end->name, window);
         status = halo_session_set_window(end->session, window);
         if (status != 0 && !is_refusal(end, status)) {
             sim_fail(run, "%s: set_window says %s", end->name, halo_status_name(status));

@@ -21,7 +21,9 @@ static void windows_options(struct endpoint *end, struct halo_session_options *o
         options->stream_receive_window_max = most[sim_below(run, 6)];
         options->connection_receive_window_max = most[sim_below(run, 6)];
     }
-    options->window_update_percent = sim_percent(run, 30) ? sim_below(run, 101) : 50;
+    /* Less would be more WINDOW_UPDATE frames than a peer takes: applications here read in small
+     * pieces. */
+    options->window_update_percent = sim_percent(run, 30) ? 25 + sim_below(run, 76) : 50;
     if (run->memory_tight) {
         options->memory_soft = sim_below(run, 20000);
         options->memory_hard = 2000 + sim_below(run, 200000);

@@ -223,6 +223,7 @@ static void be_generous(struct endpoint *end)
             acts_settings(end, true);
         }
     }
+    end->window_most = end->window_most > 1048576 ? end->window_most : 1048576;
     (void)halo_session_set_window(end->session, 1048576);
 }
 

@@ -62,12 +62,18 @@ static struct turns count_turns(struct endpoint *end)
         struct side *side = side_of(end, &run->exchanges[i]);
         struct halo_stream_info info;
         uint32_t urgency = side->urgency_before;
+        bool served;
 
         if (side->stream == NULL) {
             continue;
         }
         halo_stream_get_info(side->stream, &info);
-        if (info.octets_sent > side->sent_before) {
+        served = info.octets_sent > side->sent_before;
+        if (served && !side->incremental_before &&
+            halo_stream_id(side->stream) < turns.first_of_line[urgency]) {
+            turns.first_of_line[urgency] = halo_stream_id(side->stream);
+        }
+        if (served) {
             turns.octets[urgency] += info.octets_sent - side->sent_before;
             turns.lowest = urgency > turns.lowest ? urgency : turns.lowest;
             side->passed_octets = 0;
