@@ -20,7 +20,10 @@ bool sender_took(struct endpoint *end, struct exchange *exchange, int status, co
         return false;
     }
     if (status == HALO_E_LIMIT && exchange->pushed && end->role == HALO_SERVER) {
-        return false; /* the client has lowered its limit: later */
+        if (end->run->healthy && sim_percent(end->run, 5)) {
+            sender_reset(end, exchange, HALO_CANCEL);
+        }
+        return false; /* the client has lowered its limit: later, or never */
     }
     sim_fail(end->run, "%s: %s of exchange %u says %s", end->name, call, exchange->number,
              halo_status_name(status));
