@@ -217,6 +217,9 @@ void schedule_had_turn(struct halo_stream *stream)
     if (!schedule_has_data(stream) || (stream->flags & STREAM_CLOSED) != 0) {
         return;
     }
+    if (HALO_UNLIKELY((stream->flags & STREAM_BLOCKED) != 0)) {
+        return; /* done() wrote, and without window that waits already */
+    }
     if (schedule_stream_holds(stream)) {
         list_remove(&stream->queue);
         stream_schedule(stream);

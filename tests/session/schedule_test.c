@@ -418,6 +418,46 @@ static void stalls_of_clients(struct fake_peer *peer)
     check_stalls(second, &stalls);
 }
 
+/* ---- calls from within a turn ---------------------------------------------------------- */
+
+struct writer {
+    halo_stream *stream;
+    int calls;
+};
+
+static void write_more(void *ctx)
+{
+    struct writer *writer = ctx;
+
+    writer->calls++;
+    assert_int_equal(halo_stream_write(writer->stream, body, 500, 0), 0);
+}
+
+/* done() runs when the frame that used the window up is built, and what it writes has to wait. The
+ * stream then waits once, and is found when there is window again. */
+static void writing_in_done_without_window(struct fake_peer *peer)
+{
+    struct writer writer = { 0 };
+
+    peer_open_with(peer, 4, 1900);
+    put_get(&peer->in, 1);
+    peer_go(peer);
+    writer.stream = peer_stream(peer, 1);
+    assert_int_equal(halo_stream_respond(writer.stream, 200, NULL, 0), 0);
+    assert_int_equal(
+        halo_stream_write_borrow(writer.stream, body, 2000, 0, write_more, &writer), 0);
+    peer_go(peer);
+    assert_int_equal(writer.calls, 0);
+    put_window_update(&peer->in, 1, 100);
+    peer_go(peer);
+    assert_int_equal(writer.calls, 1);
+    expect_order(peer, "11");
+    put_settings(&peer->in, 4, 5000, 0);
+    peer_go(peer);
+    expect_order(peer, "1");
+    assert_int_equal(halo_stream_buffered(writer.stream), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +471,7 @@ int main(void)
         SERVER(streams_without_window_do_not_block),
         SERVER(ends_do_not_wait_for_the_connection_window),
         SERVER(nothing_is_reserved),
+        SERVER(writing_in_done_without_window),
         SERVER(stalls_at_windows),
         SERVER(stalls_at_socket_and_turn),
         CLIENT(stalls_of_clients),

@@ -1,4 +1,5 @@
 /* One run: a stretch of chaos, then health, in which everything must come to its end. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,6 +240,24 @@ static void healthy_turn(struct run *run, struct endpoint *end)
     run->now_ns += 200000;
 }
 
+static void show_stream(const struct exchange *exchange, const struct side *side)
+{
+    struct halo_stream_info info;
+
+    if (side->stream == NULL) {
+        return;
+    }
+    halo_stream_get_info(side->stream, &info);
+    fprintf(stderr,
+            "exchange %u, stream %u: state %u, windows %lld and %lld of %lld, %zu octets wait, "
+            "%llu of %llu written, paused %d, unconsumed %llu\n",
+            exchange->number, halo_stream_id(side->stream), info.state,
+            (long long)info.remote_window, (long long)info.local_window,
+            (long long)info.effective_local_window, halo_stream_buffered(side->stream),
+            (unsigned long long)side->sender.sent, (unsigned long long)side->sender.total,
+            side->paused, (unsigned long long)side->unconsumed);
+}
+
 static void expect_end(struct run *run, const char *what)
 {
     for (uint32_t i = 0; i < run->exchange_count; i++) {
@@ -247,6 +266,8 @@ static void expect_end(struct run *run, const char *what)
 
         for (size_t j = 0; j < 2; j++) {
             if (sides[j]->opened && !sides[j]->closed) {
+                show_stream(exchange, &exchange->client);
+                show_stream(exchange, &exchange->server);
                 sim_fail(run,
                          "%s: %s: exchange %u is still open: up %llu of %llu, down %llu of %llu",
                          what, j == 0 ? "client" : "server", i,
