@@ -303,6 +303,174 @@ static void sudden_end(struct talk *talk)
     talk_go(talk, 1000);
 }
 
+/* ---- pushes, priorities, frames of extensions, time ------------------------------------ */
+
+static void everything(struct halo_session_options *options)
+{
+    options->padding = HALO_PADDING_ALIGNED;
+    options->keep_sent_headers = 1;
+    options->priority_events = 1;
+    options->timeout_ms = 70;
+    options->body_timeout_ms = 100;
+    options->settings.initial_window_size = 2000;
+    options->settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);
+    options->frame_types = (const uint8_t *)"\xee";
+    options->frame_type_count = 1;
+}
+
+static void push_twice(struct talk *talk, const struct halo_event *event)
+{
+    static const char *const methods[] = { "GET", "HEAD" };
+
+    if (event->type != HALO_EVENT_REQUEST) {
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct halo_request request = { .method = halo_str(methods[i]),
+                                        .path = HALO_LIT("/pushed"),
+                                        .headers = mixed };
+        halo_stream *pushed;
+
+        if (!talk_took(talk, halo_stream_push(event->stream, &request, NULL, &pushed))) {
+            continue;
+        }
+        talk_opened(talk, pushed);
+        if (!respond(talk, pushed, 0)) {
+            continue;
+        }
+        if (i == 0) {
+            talk_borrow(talk, pushed, 9000, 0);
+            (void)talk_took(talk, halo_stream_trailers(pushed, &mixed));
+        } else {
+            (void)talk_took(talk, halo_stream_end(pushed));
+        }
+    }
+    if (respond(talk, event->stream, 0)) {
+        talk_borrow(talk, event->stream, 3000, HALO_END_STREAM);
+    }
+}
+
+static void pushes(struct talk *talk)
+{
+    talk->app = push_twice;
+    open_with_window(talk, 20000);
+    for (uint32_t id = 1; id <= 15; id += 2) {
+        put_get(&talk->in, id);
+    }
+    talk_go(talk, 500);
+    if (!talk->memory.failed) { /* they were promised */
+        put_rst_stream(&talk->in, 2, HALO_REFUSED_STREAM);
+        put_rst_stream(&talk->in, 6, HALO_CANCEL);
+    }
+    put_windows(talk, 8);
+    talk_go(talk, 1000);
+}
+
+/* Priorities of the client, for streams that are there and that are still to come. */
+static void priorities(struct talk *talk)
+{
+    struct halo_priority priority = { .urgency = 1, .incremental = 1 };
+
+    talk->app = write_in_all_ways;
+    open_with_window(talk, 100);
+    for (uint32_t id = 1; id <= 9; id += 2) {
+        uint8_t update[10] = { 0, 0, 0, (uint8_t)(id + 4), 'u', '=', '1', ',', ' ', 'i' };
+
+        put_frame(&talk->in, 0x10, 0, 0, update, sizeof(update));
+        put_get(&talk->in, id);
+        put_priority(&talk->in, id, 0, 99);
+    }
+    talk_go(talk, 50);
+    for (uint32_t i = 0; i < 5; i++) {
+        if (talk_stream(talk, i) != NULL) {
+            (void)talk_took(talk, halo_stream_set_priority(talk_stream(talk, i), &priority));
+        }
+        priority.urgency++;
+    }
+    put_windows(talk, 5);
+    talk_go(talk, 1000);
+}
+
+static void extension_frames(struct talk *talk)
+{
+    const halo_bytes origins[] = { HALO_LIT("https://a.example"), HALO_LIT("https://b.example") };
+    halo_bytes none = { 0 };
+    halo_bytes value = HALO_LIT("h2=\":443\"");
+
+    open_with_window(talk, 20000);
+    put_post(&talk->in, 1);
+    for (int i = 0; i < 5; i++) {
+        put_frame(&talk->in, 0xee, 7, 1, "a frame of the application", 26);
+        talk_go(talk, i < 3 ? 1000 : 10);
+        (void)talk_took(talk, halo_session_altsvc(talk->session, 0, origins[0], value));
+        (void)talk_took(talk, halo_session_origin(talk->session, origins, 2));
+        (void)talk_took(talk,
+                        halo_session_send_frame(talk->session, 0xef, 1, 0, talk_body(), 9000));
+        if (talk_stream(talk, 0) != NULL) {
+            (void)talk_took(talk, halo_session_altsvc(talk->session, 1, none, value));
+        }
+    }
+    talk_go(talk, 1000);
+}
+
+/* Windows grow while a body comes quickly. */
+static void growing_windows(struct talk *talk)
+{
+    open_with_window(talk, 20000);
+    put_post(&talk->in, 1);
+    for (int i = 0; i < 20; i++) {
+        put_data(&talk->in, 1, 0, 1000);
+        talk_go(talk, 5000);
+    }
+    talk_release(talk);
+    talk_go(talk, 1000);
+}
+
+/* Time-outs are told, a body that does not come ends its stream. */
+static void time_passes(struct talk *talk)
+{
+    open_with_window(talk, 20000);
+    for (uint32_t id = 1; id <= 39; id += 2) { /* the heap of timers grows */
+        put_post(&talk->in, id);
+    }
+    talk_go(talk, 1000);
+    for (uint32_t i = 0; i < 20; i++) {
+        if (talk_stream(talk, i) != NULL) {
+            (void)talk_took(talk, halo_stream_set_timeout(talk_stream(talk, i), 10 + i));
+        }
+    }
+    (void)respond(talk, talk_stream(talk, 3), 0);
+    for (int i = 0; i < 12; i++) {
+        talk_wait(talk, 11);
+    }
+}
+
+/* Small budgets: what is held presses, and new streams are refused. */
+static void small_budget(struct halo_session_options *options)
+{
+    options->memory_soft = 3000;
+    options->memory_hard = 400000;
+}
+
+static void refuses_for_memory(struct talk *talk)
+{
+    talk->app = pause_it;
+    open_with_window(talk, 20000);
+    for (uint32_t id = 1; id <= 31; id += 2) {
+        put_post(&talk->in, id);
+        if (id == 1) {
+            put_data(&talk->in, id, 0, 20);
+        }
+    }
+    talk_go(talk, 1000);
+    for (uint32_t i = 0; i < talk->opened; i++) {
+        if (talk_stream(talk, i) != NULL) {
+            halo_stream_resume(talk_stream(talk, i));
+        }
+    }
+    talk_go(talk, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +485,13 @@ int main(void)
         TALK_CASE(HALO_SERVER, settings_pings_goaway, NULL),
         TALK_CASE(HALO_SERVER, graceful_end, NULL),
         TALK_CASE(HALO_SERVER, sudden_end, NULL),
+        TALK_CASE(HALO_SERVER, bodies_in_all_ways, everything),
+        TALK_CASE(HALO_SERVER, pushes, everything),
+        TALK_CASE(HALO_SERVER, priorities, everything),
+        TALK_CASE(HALO_SERVER, extension_frames, everything),
+        TALK_CASE(HALO_SERVER, growing_windows, everything),
+        TALK_CASE(HALO_SERVER, time_passes, everything),
+        TALK_CASE(HALO_SERVER, refuses_for_memory, small_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

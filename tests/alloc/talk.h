@@ -35,6 +35,7 @@ struct talk {
     uint32_t closed;
     bool over;
     bool pong;
+    uint64_t now_ns;
     uint32_t accepted; /* borrowed writes, slices and sources that halo took */
     uint32_t done;
     halo_slice kept[TALK_KEPT_MAX];
@@ -71,6 +72,10 @@ void talk_go(struct talk *talk, size_t piece);
 bool talk_judge(struct talk *talk, int status, const char *file, int line);
 
 /* The stream of the n-th request; NULL when it is closed or never came. */
+/* Time passes. */
+void talk_wait(struct talk *talk, uint32_t milliseconds);
+/* A stream of halo's own making, a pushed one: its close will be told. */
+void talk_opened(struct talk *talk, halo_stream *stream);
 halo_stream *talk_stream(struct talk *talk, uint32_t n);
 halo_stream *talk_request(struct talk *talk, const char *method, const halo_headers *headers,
                           unsigned flags);
