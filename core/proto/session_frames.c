@@ -197,7 +197,7 @@ static const struct fault *on_window_update(struct halo_session *session, const 
     if (increment == 0) {
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "WINDOW_UPDATE with increment 0");
     }
-    if (stream == NULL) {
+    if (stream == NULL || stream_done(stream)) {
         return NULL; /* RFC 9113 5.1: may come for a while after the stream has closed */
     }
     if (HALO_UNLIKELY((stream->flags & STREAM_RESERVED) != 0 && session->role == HALO_CLIENT)) {

@@ -314,6 +314,29 @@ static void input_waits_for_the_last_event(struct fake_peer *peer)
     wire_free(&in);
 }
 
+/* Both halves are done, and what came waits for the application: for the peer the stream is closed,
+ * and WINDOW_UPDATE on it is ignored whatever it says (RFC 9113 5.1). */
+static void window_update_behind_the_end(struct fake_peer *peer)
+{
+    peer_open_with(peer, 4, 0x7fffffff);
+    put_post(&peer->in, 1);
+    peer_go(peer);
+    halo_stream_pause(peer_stream(peer, 1));
+    put_data(&peer->in, 1, F_END_STREAM, 100);
+    peer_go(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM), 0);
+    peer_go(peer);
+    skip_output(peer);
+    skip_log(peer);
+    put_window_update(&peer->in, 1, 1);
+    peer_go(peer);
+    assert_false(halo_session_is_closed(peer->session));
+    expect_nothing(peer);
+    halo_stream_resume(peer_stream(peer, 1));
+    peer_go(peer);
+    expect_log(peer, "DATA 1 len=100 END\nCLOSED 1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +349,7 @@ int main(void)
         SERVER_WITH(kept_data_is_credited_on_release, small_connection_window),
         SERVER_WITH(held_data_can_be_kept, memory_for_short_slices),
         SERVER(only_data_can_be_kept),
+        SERVER(window_update_behind_the_end),
         SERVER(input_waits_for_the_last_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
