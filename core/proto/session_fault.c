@@ -218,7 +218,11 @@ void stream_free(struct halo_stream *stream)
     }
     stream_drop_held(stream);
     session_drop_list(session, stream->headers);
-    memory_free(session->env->memory, stream->request);
+    if (HALO_UNLIKELY((stream->flags & STREAM_PUSHED) != 0)) {
+        session_drop_list(session, stream->request); /* the peer's, charged */
+    } else {
+        memory_free(session->env->memory, stream->request);
+    }
     memory_free(session->env->memory, stream->trailers);
     list_remove(&stream->notify);
     list_remove(&stream->all);

@@ -3,8 +3,8 @@
  *
  * The server promises at once, so that the promise is before whatever refers to it, and answers
  * when it likes. The client checks a promise like a request, and refuses by itself what it cannot
- * want: promises after it said SETTINGS_ENABLE_PUSH 0, beyond max_reserved_remote_streams, with a
- * parent that was reset. A refused promise is decoded all the same (4.3), and takes one token of
+ * want: promises after it said SETTINGS_ENABLE_PUSH 0, beyond max_reserved_remote_streams, while it
+ * holds too much memory, with a parent that was reset. A refused promise is decoded all the same (4.3), and takes one token of
  * the budget for frames without use.
  */
 #include "core/proto/limits.h"
@@ -346,7 +346,7 @@ static const struct fault *accept_promise(struct halo_session *session, struct h
 
     /* SETTINGS_ENABLE_PUSH 0 is under way, not acknowledged: the server did nothing wrong. */
     if (parent == NULL || !session->push_wanted ||
-        session->reserved_streams >= session->reserved_max) {
+        session->reserved_streams >= session->reserved_max || session_memory_short(session)) {
         return refuse_push(session);
     }
     FAULT_TRY(check_promise(session, parent, &message));
@@ -364,6 +364,7 @@ static const struct fault *accept_promise(struct halo_session *session, struct h
     event->u.push.fields = fields->fields;
     event->u.push.count = fields->count;
     event->u.push.parent = parent;
+    session_charge(session, 0, fields->size); /* last: it may end the session */
     return NULL;
 }
 

@@ -315,6 +315,39 @@ static void test_trap_T32_no_https_over_cleartext(struct fake_peer *peer)
     expect_log(peer, "ON 3 PUSH 4 :method=GET :scheme=http :path=/ :authority=A\n");
 }
 
+static void little_memory(struct halo_session_options *options)
+{
+    with_push(options);
+    options->memory_soft = 20000;
+}
+
+/* Lists of promises are the peer's, and count as what it makes us hold. */
+static void promises_count_as_memory(struct fake_peer *peer)
+{
+    static char value[8001];
+    uint64_t before;
+
+    memset(value, 'x', sizeof(value) - 1);
+    open_request(peer);
+    before = halo_session_memory(peer->session);
+    for (uint32_t id = 2; id <= 8; id += 2) {
+        put_promise_of(&peer->in, 1, id, ":method", "GET", ":scheme", "https", ":path", "/",
+                       ":authority", "example.org", "x", value, NULL);
+        peer_go(peer);
+    }
+    assert_true(halo_session_memory(peer->session) > before + 3 * 8000);
+    expect_rst(peer, 8, HALO_REFUSED_STREAM); /* above the soft limit */
+    assert_int_equal(halo_stream_reset(peer_stream(peer, 2), HALO_CANCEL), 0);
+    assert_int_equal(halo_stream_reset(peer_stream(peer, 4), HALO_CANCEL), 0);
+    peer_go(peer);
+    assert_true(halo_session_memory(peer->session) < before + 2 * 8000 + 1000);
+    skip_output(peer);
+    skip_log(peer);
+    put_promise(&peer->in, 1, 10);
+    peer_go(peer);
+    expect_log(peer, "ON 1 PUSH 10 " PROMISED);
+}
+
 static void cleartext_any_origin(struct halo_session_options *options)
 {
     any_origin(options);
@@ -631,6 +664,7 @@ int main(void)
         CLIENT_WITH(test_trap_T32_no_https_over_cleartext, cleartext_any_origin),
         CLIENT_WITH(the_application_decides, any_origin),
         CLIENT_WITH(refused_in_the_handler, with_push),
+        CLIENT_WITH(promises_count_as_memory, little_memory),
         CLIENT_WITH(test_K03_session_reserved_streams, three_reserved),
         CLIENT_WITH(test_K03_session_no_reserved_streams, no_reserved),
         CLIENT_WITH(test_trap_T19_informational_counts_once, two_streams),
