@@ -444,8 +444,8 @@ static void writing_in_done_without_window(struct fake_peer *peer)
     peer_go(peer);
     writer.stream = peer_stream(peer, 1);
     assert_int_equal(halo_stream_respond(writer.stream, 200, NULL, 0), 0);
-    assert_int_equal(
-        halo_stream_write_borrow(writer.stream, body, 2000, 0, write_more, &writer), 0);
+    assert_int_equal(halo_stream_write_borrow(writer.stream, body, 2000, 0, write_more, &writer),
+                     0);
     peer_go(peer);
     assert_int_equal(writer.calls, 0);
     put_window_update(&peer->in, 1, 100);

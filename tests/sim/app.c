@@ -311,9 +311,9 @@ static struct exchange *exchange_of_request(struct endpoint *end, const struct h
         if (!run->client.freed) {
             link_note_numbers(&run->client);
         }
-        while (number < run->exchange_count && (run->exchanges[number].pushed ||
-                                                run->exchanges[number].stream_id !=
-                                                    event->stream_id)) {
+        while (number < run->exchange_count &&
+               (run->exchanges[number].pushed ||
+                run->exchanges[number].stream_id != event->stream_id)) {
             number++;
         }
     }

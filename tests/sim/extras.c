@@ -122,8 +122,8 @@ static int say_origin(struct endpoint *end, struct said *said)
     said->type = T_ORIGIN_FRAME;
     said->len = said->draw % 4;
     for (uint32_t i = 0; i < said->len; i++) {
-        origins[i] = (halo_bytes){ texts[i],
-                                   origin_text(said->draw + i * 7, texts[i], sizeof(texts[i])) };
+        origins[i] =
+            (halo_bytes){ texts[i], origin_text(said->draw + i * 7, texts[i], sizeof(texts[i])) };
     }
     return halo_session_origin(end->session, origins, said->len);
 }
@@ -242,7 +242,7 @@ static void hear(struct endpoint *end, const struct halo_event *event)
     while (end->heard_count < peer->said_count) {
         const struct said *said = &peer->said[end->heard_count++];
 
-        if (event->type == HALO_EVENT_ALTSVC ? is_altsvc(said, event)
+        if (event->type == HALO_EVENT_ALTSVC   ? is_altsvc(said, event)
             : event->type == HALO_EVENT_ORIGIN ? is_origin(said, event)
                                                : is_own(said, event)) {
             return;
@@ -409,16 +409,15 @@ static void on_timeout(struct endpoint *end)
 
     if (end->silence_told || end->timeout_ms == 0 ||
         silence_ns < (uint64_t)end->timeout_ms * 1000000u) {
-        sim_fail(end->run, "%s: silence of %u ms is told after %llu ns", end->name,
-                 end->timeout_ms, (unsigned long long)silence_ns);
+        sim_fail(end->run, "%s: silence of %u ms is told after %llu ns", end->name, end->timeout_ms,
+                 (unsigned long long)silence_ns);
     }
     end->silence_told = true;
 }
 
 static void on_priority_update(struct endpoint *end, const struct halo_event *event)
 {
-    struct exchange *exchange =
-        event->stream != NULL ? halo_stream_user_data(event->stream) : NULL;
+    struct exchange *exchange = event->stream != NULL ? halo_stream_user_data(event->stream) : NULL;
 
     if (end->run->with_adversary || exchange == NULL) {
         return;

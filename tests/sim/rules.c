@@ -321,8 +321,8 @@ void rules_sent(struct endpoint *end, const struct scanned *frame)
     show(end, frame, true);
     check_order(end, frame);
     check_padding(end, frame);
-    end->rules.frames_sent[frame->type < HALO_FRAME_COUNTS - 1 ? frame->type
-                                                                : HALO_FRAME_COUNTS - 1]++;
+    end->rules
+        .frames_sent[frame->type < HALO_FRAME_COUNTS - 1 ? frame->type : HALO_FRAME_COUNTS - 1]++;
     if (frame->type == T_HEADERS || frame->type == T_CONTINUATION ||
         frame->type == T_PUSH_PROMISE) {
         end->rules.block_id = (frame->flags & F_END_HEADERS) != 0 ? 0 : frame->id;

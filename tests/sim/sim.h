@@ -105,7 +105,7 @@ struct side {
     bool reset_by_app;
     bool ready; /* client: READY was told */
     bool waited;
-    bool timed_out;  /* STREAM_TIMEOUT is owed or was told */
+    bool timed_out; /* STREAM_TIMEOUT is owed or was told */
     uint32_t reset_code;
     uint32_t timeout_ms;
     uint64_t silent_from_ns;
@@ -127,7 +127,7 @@ struct exchange {
     uint64_t seed;
     bool head;
     bool pushed;
-    bool repeated; /* the same request as others, and one of a few responses */
+    bool repeated;       /* the same request as others, and one of a few responses */
     bool priority_fixed; /* the server's application has chosen */
     uint32_t stream_id;  /* client: the number, when the stream is gone */
     struct halo_priority priorities[PRIORITIES_MAX]; /* that the client said */
@@ -274,7 +274,7 @@ struct endpoint {
     bool keep_sent;
     struct said said[SAID_MAX];
     uint32_t said_count;
-    uint32_t heard_count; /* of what the peer said */
+    uint32_t heard_count;    /* of what the peer said */
     uint64_t session_now_ns; /* the time that the session knows */
     uint64_t activity_ns;
     uint32_t timeout_ms;
@@ -343,10 +343,10 @@ void sums_check_sent_headers(struct endpoint *end, const struct halo_event *even
 /* ---- adversary.c ----------------------------------------------------------------------- */
 
 struct adversary {
-    uint32_t next_id;  /* as a client */
-    uint32_t seen_id;  /* as a server: highest stream of the client */
+    uint32_t next_id;   /* as a client */
+    uint32_t seen_id;   /* as a server: highest stream of the client */
     uint32_t pushed_id; /* ... of its own */
-    uint32_t mischief; /* percent of the frames that are bad */
+    uint32_t mischief;  /* percent of the frames that are bad */
     bool quiet;
 };
 
@@ -377,10 +377,10 @@ struct run {
     bool calls_in_done;
     bool memory_tight; /* budgets that honest peers exceed */
     bool repeats;      /* many requests are alike */
-    bool healthy;    /* chaos is over */
-    bool broken;     /* the connection was cut, or a session freed */
-    uint32_t busy;   /* percent: how much the applications do */
-    uint32_t rarely; /* acts per one that may end the connection */
+    bool healthy;      /* chaos is over */
+    bool broken;       /* the connection was cut, or a session freed */
+    uint32_t busy;     /* percent: how much the applications do */
+    uint32_t rarely;   /* acts per one that may end the connection */
     uint32_t requests_wanted;
 
     struct endpoint client, server;

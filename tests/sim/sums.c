@@ -229,8 +229,7 @@ void sums_check_sent_headers(struct endpoint *end, const struct halo_event *even
         }
         return;
     }
-    if (!side->sender.begun || run->memory_fails || run->with_adversary ||
-        event->stream_id == 0) {
+    if (!side->sender.begun || run->memory_fails || run->with_adversary || event->stream_id == 0) {
         return;
     }
     while (at < list.count && list.fields[at].name.data[0] == ':') {
