@@ -29,11 +29,14 @@ void sums_before_pull(struct endpoint *end)
         struct halo_stream_info info;
 
         side->wanted_turn = false;
-        if (side->stream == NULL || halo_stream_is_closed(side->stream)) {
+        if (side->stream == NULL) {
             continue;
         }
         halo_stream_get_info(side->stream, &info);
         side->sent_before = info.octets_sent;
+        if (halo_stream_is_closed(side->stream)) {
+            continue;
+        }
         side->wanted_turn = wants_turn(side, &info);
         if (info.urgency != side->urgency_before ||
             (info.incremental != 0) != side->incremental_before || !side->wanted_turn) {
