@@ -197,6 +197,17 @@ static void release_tail(struct output *output)
     }
 }
 
+/* The user's done() may end the session, which clears what is not under way: `rest`, the octets
+ * that were sent and not taken out yet, stay counted meanwhile. */
+static void release_sent_block(struct output *output, struct write_block *block, size_t rest)
+{
+    output->len += rest;
+    output->described += rest;
+    write_block_unref(output->blocks, block);
+    output->len -= rest;
+    output->described -= rest;
+}
+
 void output_sent(struct output *output, size_t len)
 {
     HALO_ASSERT(len <= output->len);
@@ -216,7 +227,11 @@ void output_sent(struct output *output, size_t len)
 
         output->first = (output->first + 1) & (output->segments_cap - 1);
         output->count--;
-        release_segment(output, done);
+        if (HALO_LIKELY(done.chunk != NULL)) {
+            chunk_unref(output->memory, done.chunk);
+        } else {
+            release_sent_block(output, done.block, len);
+        }
     }
     release_tail(output);
 }
@@ -229,16 +244,16 @@ void output_clear(struct output *output)
     while (num_kept < output->count && kept < output->described) {
         kept += segment_at(output, num_kept++)->len;
     }
-    while (output->count > num_kept) {
+    if (kept > output->described) { /* it grew since it was described */
+        segment_at(output, num_kept - 1)->len -= kept - output->described;
+        output->len -= kept - output->described;
+    }
+    while (output->count > num_kept) { /* last: releasing may call the user, and come here again */
         struct segment last = *segment_at(output, output->count - 1);
 
         output->len -= last.len;
         output->count--;
         release_segment(output, last);
-    }
-    if (kept > output->described) { /* it grew since it was described */
-        segment_at(output, num_kept - 1)->len -= kept - output->described;
-        output->len -= kept - output->described;
     }
     release_tail(output);
 }

@@ -323,11 +323,18 @@ int halo_stream_set_source(halo_stream *stream, const struct halo_source *source
     return 0;
 }
 
+/* A source that is not idle may be in its read(), and about to say "later". */
+static void wake_source(struct halo_stream *stream)
+{
+    stream->flags |= (stream->flags & STREAM_SOURCE_IDLE) == 0 ? STREAM_SOURCE_RESUMED : 0;
+    stream->flags &= ~(uint32_t)STREAM_SOURCE_IDLE;
+    stream_schedule(stream);
+}
+
 void halo_stream_resume_source(halo_stream *stream)
 {
     if (stream->source.read != NULL) {
-        stream->flags &= ~(uint32_t)STREAM_SOURCE_IDLE;
-        stream_schedule(stream);
+        wake_source(stream);
     }
 }
 
@@ -352,8 +359,7 @@ int stream_source_slice(struct halo_stream *stream, halo_slice *slice, bool end)
     if (end) {
         stream_finish_source(stream);
     }
-    stream->flags &= ~(uint32_t)STREAM_SOURCE_IDLE;
-    stream_schedule(stream);
+    wake_source(stream);
     return 0;
 }
 

@@ -238,9 +238,11 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
     if (frame == NULL) {
         return;
     }
+    stream->flags &= ~(uint32_t)STREAM_SOURCE_RESUMED;
     status = stream->source.read(stream->source.ctx, frame + FRAME_HEADER_LEN, cap, &len, &at_end);
     HALO_ASSERT(len <= cap);
-    if (status == HALO_E_AGAIN) {
+    /* Nothing is nothing, even when it is called a success: asking at once would never end. */
+    if (status == HALO_E_AGAIN || (status == 0 && len == 0 && at_end == 0)) {
         stream->flags |= STREAM_SOURCE_IDLE;
         return;
     }

@@ -204,6 +204,20 @@ struct halo_stream *schedule_next(struct halo_session *session)
     return first_in_line(session, &session->ready_mask);
 }
 
+/* The source said "later", and "again" while it was being asked. It is asked in the next batch: in
+ * this one it could go on like that for ever. */
+static void ask_again(struct halo_stream *stream)
+{
+    if (stream->source.read == NULL || (stream->flags & STREAM_CLOSED) != 0) {
+        return;
+    }
+    stream->flags &= ~(uint32_t)(STREAM_SOURCE_RESUMED | STREAM_SOURCE_IDLE);
+    put_in_blocked(stream);
+    stream_wait(stream, WAIT_APPLICATION);
+    stream->session->recheck_blocked = true;
+    session_wake(stream->session);
+}
+
 void schedule_had_turn(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
@@ -215,6 +229,9 @@ void schedule_had_turn(struct halo_stream *stream)
         session->turns_mask |= bit;
     }
     if (!schedule_has_data(stream) || (stream->flags & STREAM_CLOSED) != 0) {
+        if (HALO_UNLIKELY((stream->flags & STREAM_SOURCE_RESUMED) != 0)) {
+            ask_again(stream);
+        }
         return;
     }
     if (HALO_UNLIKELY((stream->flags & STREAM_BLOCKED) != 0)) {

@@ -68,6 +68,7 @@ enum stream_flag {
     STREAM_RESERVED = 1u << 20,       /* ... and its response has not begun */
     STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
     STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
+    STREAM_SOURCE_RESUMED = 1u << 26, /* ... and "again" while it was being asked */
     STREAM_EXTRAS = 1u << 27,         /* has a timeout, or sent headers that are kept */
     STREAM_ABORTED = 1u << 28,        /* closed by an error before our half had been ended */
 };
@@ -137,8 +138,8 @@ struct halo_stream {
     uint32_t timer_place;     /* in the session's heap of timers, from 1; 0: no timeout */
     struct sent_blocks *sent; /* option keep_sent_headers (session_sent.c) */
 
-    struct halo_source source;  /* read == NULL: none */
-    struct kept_list *headers;  /* copy of the opening list (or the response's) */
+    struct halo_source source; /* read == NULL: none */
+    struct kept_list *headers; /* copy of the opening list (or the response's) */
     struct kept_list *request; /* client: of a request that waits; as promised; see keep_requests */
     struct kept_list *trailers; /* trailers that wait for the end of the body */
     struct held_data *held;     /* gathered while paused */

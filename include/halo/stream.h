@@ -81,8 +81,10 @@ HALO_API int halo_stream_write_slice(halo_stream *stream, halo_slice *slice, uns
 struct halo_source {
     /* Writes up to `cap` octets to `out`, sets *len, and *end to 1 when these are the last. Returns
      * 0; HALO_E_AGAIN with *len 0 when there is nothing now: halo asks again after
-     * halo_stream_resume_source(); any other error resets the stream with INTERNAL_ERROR. Called
-     * while output is built: of halo it may call only halo_stream_resume_source and getters. */
+     * halo_stream_resume_source(), which may come before this returns (another batch of output asks
+     * then). 0 with neither octets nor the end is taken for HALO_E_AGAIN. Any other error resets the
+     * stream with INTERNAL_ERROR. Called while output is built: of halo it may call only
+     * halo_stream_resume_source and getters. */
     int (*read)(void *ctx, uint8_t *out, size_t cap, size_t *len, int *end);
     /* Called exactly once when the source is not needed any more. May be NULL. */
     void (*done)(void *ctx);
