@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
-"""The same requests, most of them with something wrong, to halo-serve, nginx, nghttpd, h2o and Node:
-who takes them, which file comes back, what else does.
+"""The same requests, most of them with something wrong, to halo, nginx, nghttpd, h2o and Node: who takes
+them, which file comes back, what else does.
 
-Each request goes over a connection of its own in cleartext. It is a good GET with one or two changes
-of the list below; a server's answer is a status with a body, a stream's reset, or the end of the
-connection. The rules: halo never takes what two or more of the others refuse, and never refuses what all
-others take, unless the table says why; and where it answers 200, the body is that of the others. All
-divergences are listed in BUILD/interop/differential.md.
+Those with a body or trailers go to servers that read the request to its end and send the body back: the test
+server's echo as halo, nginx and h2o in front of an HTTP/1.1 server of Node, nghttpd --echo-upload, Node. All
+others ask for files, of halo-serve.
+
+Each request goes over a connection of its own in cleartext. It is a good one with one or two changes of
+the list below; a server's answer is a status with a body, a stream's reset, or the end of the
+connection. The rules: halo never takes what two or more of the others refuse, never refuses what half of
+the others or more take, and where it answers, one of the others answers the same. A table says why
+where it is otherwise. Each change is sent alone first; a reason of one change counts for a pair only when
+this change alone diverged in the same way and the other one alone did not. All divergences are listed in
+BUILD/interop/differential.md.
 """
 import collections
 import concurrent.futures
@@ -21,9 +27,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop
 
 import h2raw  # noqa: E402
 from fixtures import HaloServer  # noqa: E402
-from harness import H2C, Process, Skip, Suite, check, require, start_on_port  # noqa: E402
+from harness import H2C, Process, Skip, Suite, check, free_port, require, start_on_port  # noqa: E402
 
-suite = Suite("server", "differential of halo-serve")
+suite = Suite("server", "differential")
 ATTACKS = pathlib.Path(__file__).resolve().parent
 HALO = "halo"
 
@@ -41,6 +47,7 @@ class Request:
         self.padding = None
         self.priority = False
         self.cut = 0  # pieces of the header block
+        self.echo = False  # goes to the servers that read bodies
 
     def set(self, name, value):
         self.pseudo = [(key, value if key == name else old) for key, old in self.pseudo]
@@ -96,6 +103,7 @@ def pseudo(label, name, value):
 
 def with_body(name, body, *pairs):
     def apply(request):
+        request.echo = True
         request.set(":method", "POST")
         request.body = body
         request.fields.extend(pairs)
@@ -144,15 +152,19 @@ def register():
         with_body(f"body of 5, content-length {value!r}", b"12345", ("content-length", value))
     with_body("body of 5", b"12345")
     with_body("empty body", b"")
+    for value in ("0", "5", "-1", "x"):
+        with_body(f"POST without a body, content-length {value!r}", None, ("content-length", value))
+        with_body(f"empty body, content-length {value!r}", b"", ("content-length", value))
     with_body("content-length twice the same", b"12345", ("content-length", "5"), ("content-length", "5"))
     with_body("content-length twice", b"12345", ("content-length", "5"), ("content-length", "6"))
     field("content-length 0, no body", ("content-length", "0"))
     field("content-length 5, no body", ("content-length", "5"))
     for name, trailers in (("trailers", [("x-sum", "1")]), ("empty trailers", []),
                            (":path in trailers", [(":path", "/")]), ("connection in trailers", [("connection", "x")]),
-                           ("content-length in trailers", [("content-length", "5")]), ("X-Upper in trailers", [("X-Sum", "1")])):
+                           ("content-length in trailers", [("content-length", "5")]), ("X-Upper in trailers", [("X-Sum", "1")]), ("a value with a line feed in trailers", [("x-sum", "a\nb")]),
+                           ("te in trailers", [("te", "trailers")])):
         change(name, lambda request, trailers=trailers: (
-            request.set(":method", "POST"), setattr(request, "body", b"12345"), setattr(request, "trailers", trailers)))
+            setattr(request, "echo", True), request.set(":method", "POST"), setattr(request, "body", b"12345"), setattr(request, "trailers", trailers)))
     change("padding", lambda request: setattr(request, "padding", 10))
     change("priority", lambda request: setattr(request, "priority", True))
     change("CONTINUATION", lambda request: setattr(request, "cut", 2))
@@ -161,29 +173,48 @@ def register():
 
 # ---- why halo differs -----------------------------------------------------------------------------
 
-# A 405 of halo gives nothing away: it is no file, and the request is read no further.
-EARLY = ("halo-serve answers 405 from the header block, as it serves GET and HEAD only; the path, the body and the "
-         "trailers are not looked at (a session that reads them: tests/session/body_test.c)")
 DOTS = "halo-serve refuses segments that begin with a dot (server/serve_path.h)"
 
-BEHIND = ("halo-serve answers HEAD from the header block; trailers that come later are refused by the session, but the "
-          "answer has gone out (others wait for the end of the request)")
+NAME = "a name is a token (RFC 9110 5.1, RFC 9113 8.2.1)"
+SPACE = "no space around a value (RFC 9113 8.2.1)"
+CONTROL = "no control characters in a value (RFC 9110 5.5)"
+CONNECTION = "fields of a connection are malformed (RFC 9113 8.2.2)"
 
-# Changes that halo takes though two or more others refuse them.
-TAKEN = {name: BEHIND for name in (":path in trailers", "connection in trailers", "content-length in trailers",
-                                   "X-Upper in trailers")}
+# Changes that halo takes though two or more others refuse them: none.
+TAKEN = {}
 
-# Changes that halo refuses though every other server takes them.
+# Changes that halo refuses though all or half of the others take them.
 REFUSED = {
     ":authority 'user@localhost'": "no userinfo in :authority (RFC 9113 8.3.1)",
+    ":path '/a%00.txt'": "halo-serve: a zero is in no file's name (server/serve_path.h)",
+    "host different": "host must be that of :authority (RFC 9113 8.3.1)",
+    "name ''": NAME,
+    "name 'x\xff'": NAME,
+    "name 'x(y'": NAME,
+    "value ' a'": SPACE,
+    "value 'a '": SPACE,
+    "value '\\ta'": SPACE,
+    "value 'a\\x01b'": CONTROL,
+    "value 'a\\x7fb'": CONTROL,
+    "keep-alive: 1": CONNECTION,
+    "proxy-connection: close": CONNECTION,
+    "http2-settings: AAA": "a part of Upgrade, and always named in Connection (RFC 7540 3.2.1, RFC 9113 8.2.2)",
+    "content-length in trailers": "framing is no matter of trailers (RFC 9110 6.5.1)",
 }
 
-# Changes after which another status or file is no surprise: what they ask for is the server's matter.
+# Changes after which another status or body is no surprise: what they ask for is the server's matter.
 ROUTES = {
     ":path '/./a.txt'": DOTS,
     ":path '/b/../a.txt'": DOTS,
     ":path '/../a.txt'": DOTS,
 }
+
+# What Node's HTTP/1.1 server behind two of the others refuses.
+BEHIND = (":path '/\xff'", ":method 'get'")
+
+TAKES, REFUSES, ANSWERS = "halo takes it, two or more refuse", "halo refuses it, half or more take it", \
+    "another answer than all others"
+REASONS = {TAKES: TAKEN, REFUSES: REFUSED, ANSWERS: ROUTES}
 
 # ---- servers --------------------------------------------------------------------------------------
 
@@ -192,17 +223,23 @@ daemon off; pid {work}/nginx.pid; error_log {work}/nginx-errors.log crit; worker
 events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {work}/n1; fastcgi_temp_path {work}/n2; proxy_temp_path {work}/n3;
   scgi_temp_path {work}/n4; uwsgi_temp_path {work}/n5; default_type text/plain;
-  server {{ listen 127.0.0.1:{port} http2; root {root}; location / {{ error_page 405 =200 $uri; }} }} }}
+  server {{ listen 127.0.0.1:{port} http2; root {root}; location / {{ error_page 405 =200 $uri; }} }}
+  server {{ listen 127.0.0.1:{echo} http2; location / {{ proxy_pass http://127.0.0.1:{behind}; }} }} }}
 """
 H2O = """
-listen: {{host: 127.0.0.1, port: {port}}}
 user: root
 num-threads: 1
 hosts:
-  default:
+  files:
+    listen: {{host: 127.0.0.1, port: {port}}}
     paths:
       /:
         file.dir: {root}
+  echo:
+    listen: {{host: 127.0.0.1, port: {echo}}}
+    paths:
+      /:
+        proxy.reverse.url: "http://127.0.0.1:{behind}/"
 """
 
 
@@ -229,38 +266,46 @@ class Fixture:
             path.chmod(0o755)
         self.halo = HaloServer(env, env.program("server", "halo-serve"),
                                ["--root", self.root, "--quiet", "--listen", "127.0.0.1:0"], 1)
-        self.ports = {HALO: self.halo.port(H2C)}
+        self.echo = HaloServer(env, env.program("tests", "interop", "test_server"),
+                               ["--listen", "127.0.0.1:0", "--echo"], 1)
+        self.ports = {HALO: (self.halo.port(H2C), self.echo.port(H2C))}
+        node = require("node")
+        _, self.behind = start_on_port(lambda port: self.node(node, port, 0, "http1"))
         for name, make in (("nginx", self.nginx), ("nghttpd", self.nghttpd), ("h2o", self.h2o), ("node", self.node)):
             try:
                 program = require(name)
             except Skip:
                 continue
-            _, self.ports[name] = start_on_port(lambda port, make=make, program=program: make(program, port))
+            echo = free_port()
+            _, files = start_on_port(lambda port, make=make, program=program, echo=echo: make(program, port, echo))
+            self.ports[name] = (files, files if name == "nghttpd" else echo)
         if len(self.ports) < 4:
             raise Skip("fewer than three other servers are installed")
 
-    def nginx(self, program, port):
+    def nginx(self, program, port, echo):
         file = self.env.work / "nginx.conf"
-        file.write_text(NGINX.format(work=self.env.work, root=self.root, port=port))
+        file.write_text(NGINX.format(work=self.env.work, root=self.root, port=port, echo=echo, behind=self.behind))
         return Nginx(self.env, [program, "-c", file, "-e", self.env.work / "nginx-start.log"])
 
-    def nghttpd(self, program, port):
-        return Process(self.env, [program, "--no-tls", "-a", "127.0.0.1", "-d", self.root, str(port)])
+    def nghttpd(self, program, port, _echo):
+        return Process(self.env, [program, "--no-tls", "-a", "127.0.0.1", "--echo-upload", "-d", self.root, str(port)])
 
-    def h2o(self, program, port):
+    def h2o(self, program, port, echo):
         file = self.env.work / "h2o.conf"
-        file.write_text(H2O.format(root=self.root, port=port))
+        file.write_text(H2O.format(root=self.root, port=port, echo=echo, behind=self.behind))
         return Process(self.env, [program, "-m", "worker", "-c", file])
 
-    def node(self, program, port):
-        return Process(self.env, [program, ATTACKS / "node_serve.mjs", self.root, str(port)])
+    def node(self, program, port, echo, kind="http2"):
+        return Process(self.env, [program, ATTACKS / "node_serve.mjs", self.root, str(port), str(echo), kind])
 
     def recover(self):
-        check(self.halo.process.running(), "halo-serve crashed:\n" + self.halo.process.errors(6000))
+        for server in (self.halo, self.echo):
+            check(server.process.running(), f"{server.process.name} crashed:\n" + server.process.errors(6000))
 
     def finish(self):
         self.recover()
         self.halo.stop()
+        self.echo.stop()
 
 
 # ---- answers --------------------------------------------------------------------------------------
@@ -303,7 +348,7 @@ def ask(port, octets):
                 return "closed", None, b""
             if stream != 1:
                 continue
-            if kind == h2raw.RST_STREAM and status is None:
+            if kind == h2raw.RST_STREAM:  # in the middle of an answer, too
                 return "reset", None, b""
             if kind == h2raw.HEADERS and status is None:
                 status = status_of(payload)
@@ -312,7 +357,7 @@ def ask(port, octets):
                     continue
             if kind == h2raw.DATA:
                 body += payload
-            if kind == h2raw.RST_STREAM or flags & h2raw.END_STREAM and kind in (h2raw.DATA, h2raw.HEADERS):
+            if flags & h2raw.END_STREAM and kind in (h2raw.DATA, h2raw.HEADERS):
                 return "answer", status, body
     except TimeoutError:
         return "silent", status, body
@@ -337,43 +382,63 @@ def brief(answer):
 
 # ---- the comparison -------------------------------------------------------------------------------
 
-def explained(table, names, own=None):
-    if own is not None and own[1] == 405:
-        return EARLY
-    return next((table[name] for name in names if name in table), None)
-
-
-def judge(names, answers):
-    """(divergence, explanation or None); None when there is no divergence."""
+def divergence(answers):
+    """How halo differs from the others; None: in no way that matters."""
     own, others = answers[HALO], {name: answer for name, answer in answers.items() if name != HALO}
     taken = [name for name, answer in others.items() if is_taken(answer)]
     if is_taken(own) and len(others) - len(taken) >= 2:
-        return "halo takes it, two or more refuse", explained(TAKEN, names, own)
-    if not is_taken(own) and len(taken) == len(others):
-        return "halo refuses it, all others take it", explained(REFUSED, names)
+        return TAKES
+    if not is_taken(own) and len(taken) * 2 >= len(others):
+        return REFUSES
     if is_taken(own) and taken and brief(own) not in [brief(others[name]) for name in taken]:
-        return "another answer than all others", explained(ROUTES, names, own)
-    if is_taken(own) != (len(taken) * 2 >= len(others)):
-        return "halo is with the fewer", "the others differ, too"
+        return ANSWERS
     return None
 
 
+def explain_pair(names, answers, echo):
+    """Reasons of two changes together, which neither has alone."""
+    first, second = sorted(names)
+    if not echo and first.startswith(":method") and second.startswith(":path") and answers[HALO][1] == 405:
+        return "halo-serve looks at the method before it looks at the path"
+    refused = {name for name, answer in answers.items() if not is_taken(answer)}
+    if echo and refused == {"nginx", "h2o"} and any(name in BEHIND for name in names) and \
+            all(answers[name][1] == 400 for name in refused):
+        return "it is the HTTP/1.1 server behind nginx and h2o that refuses it"
+    return None
+
+
+def explain(names, what, answers, alone, echo):
+    """The reason that a table has for this divergence. `alone`: that of each change when it was sent alone; all of
+    them need a reason of their own, and one of them must be this."""
+    if len(names) == 1:
+        return REASONS[what].get(names[0])
+    parts = [(name, alone[name]) for name in names if alone[name]]
+    if all(name in REASONS[kind] for name, kind in parts):
+        for name, kind in parts:
+            if kind == what:
+                return REASONS[what][name]
+    return explain_pair(names, answers, echo)
+
+
 def compare(fixture, plans):
-    rows, wrong = collections.OrderedDict(), []
+    rows, wrong, alone = collections.OrderedDict(), [], {}
     with concurrent.futures.ThreadPoolExecutor(len(fixture.ports)) as pool:
         for names in plans:
             request = Request()
             for name in names:
                 CHANGES[name](request)
             octets = request.frames()
-            futures = {name: pool.submit(ask, port, octets) for name, port in fixture.ports.items()}
+            futures = {name: pool.submit(ask, ports[request.echo], octets) for name, ports in fixture.ports.items()}
             answers = {name: future.result() for name, future in futures.items()}
-            check(answers[HALO][0] != "silent", f"{names}: halo-serve does not answer")
-            verdict = judge(names, answers)
-            if verdict:
-                rows[names] = (answers, *verdict)
-                if verdict[1] is None:
-                    wrong.append(f"{' + '.join(names)}: {verdict[0]}: " +
+            check(answers[HALO][0] != "silent", f"{names}: halo does not answer")
+            what = divergence(answers)
+            if len(names) == 1:
+                alone[names[0]] = what
+            if what:
+                why = explain(names, what, answers, alone, request.echo)
+                rows[names] = (answers, what, why)
+                if why is None:
+                    wrong.append(f"{' + '.join(names)}: {what}: " +
                                  ", ".join(f"{name} {brief(answer)}" for name, answer in answers.items()))
     return rows, wrong
 

@@ -1,9 +1,11 @@
-// Files of a directory by Node's http2, in cleartext: node_serve.mjs ROOT PORT
+// Files of a directory by Node's http2, in cleartext, and on a second port an echo of what is sent:
+// node_serve.mjs ROOT PORT ECHO-PORT. With "http1" behind that: just an echo by HTTP/1.1 on PORT.
 import fs from 'node:fs';
+import http from 'node:http';
 import http2 from 'node:http2';
 import path from 'node:path';
 
-const [root, port] = process.argv.slice(2);
+const [root, port, echoPort, kind] = process.argv.slice(2);
 const server = http2.createServer();
 
 server.on('stream', (stream, headers) => {
@@ -18,4 +20,20 @@ server.on('stream', (stream, headers) => {
 });
 server.on('sessionError', () => {});
 process.on('uncaughtException', () => {});
-server.listen(Number(port), '127.0.0.1');
+
+function echo(request, response) {
+  const pieces = [];
+  request.on('error', () => {});
+  request.on('data', (piece) => pieces.push(piece));
+  request.on('end', () => {
+    if (!response.destroyed) response.end(Buffer.concat(pieces));
+  });
+}
+if (kind === 'http1') {
+  http.createServer(echo).listen(Number(port), '127.0.0.1');
+} else {
+  // The files come last: they are what is waited for.
+  http2.createServer(echo).on('sessionError', () => {}).listen(Number(echoPort), '127.0.0.1', () => {
+    server.listen(Number(port), '127.0.0.1');
+  });
+}

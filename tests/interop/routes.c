@@ -64,6 +64,7 @@ static atomic_uint streams_peak;
 static atomic_uint streams_total;
 static atomic_uint streams_failed;
 static bool report_ends;
+static bool echo_all;
 static halo_server *routes_server;
 
 void routes_set_server(halo_server *server)
@@ -74,6 +75,11 @@ void routes_set_server(halo_server *server)
 void routes_report_ends(bool report)
 {
     report_ends = report;
+}
+
+void routes_echo_all(bool echo)
+{
+    echo_all = echo;
 }
 
 /* Without memory there is nothing to test. */
@@ -496,7 +502,9 @@ static void route(struct exchange *exchange, const char *path, halo_header_list 
     halo_stream *stream = exchange->stream;
     uint64_t number;
 
-    if (numbered(path, "/bytes/", &exchange->length)) {
+    if (echo_all) {
+        begin_echo(exchange, &echo_callbacks);
+    } else if (numbered(path, "/bytes/", &exchange->length)) {
         begin_source(exchange, false);
     } else if (numbered(path, "/later/", &exchange->length)) {
         begin_source(exchange, true);

@@ -10,6 +10,8 @@
 
 /* One line on stdout for each stream that ends with an error; for drivers that wait for it. */
 void routes_report_ends(bool report);
+/* Every path is that of /echo. */
+void routes_echo_all(bool echo);
 /* What /quit ends; set before it starts. */
 void routes_set_server(halo_server *server);
 void routes_on_session(halo_session *session, void *user_data);

@@ -12,6 +12,7 @@
  *     --max-streams N          streams at once on a connection (default: halo's)
  *     --drain-ms N             what a graceful end waits for open streams
  *     --report                 a line on stdout for each stream that ends with an error
+ *     --echo                   every path is /echo
  *     --trace                  a line on stderr for each frame
  *
  * Prints "listening h2c 127.0.0.1:NNNN" or "listening tls ..." for each address, then "ready". SIGTERM and SIGINT
@@ -102,6 +103,8 @@ static void read_options(struct settings *settings, int argc, char **argv)
             settings->server.balance = 1;
         } else if (strcmp(argv[i], "--report") == 0) {
             routes_report_ends(true);
+        } else if (strcmp(argv[i], "--echo") == 0) {
+            routes_echo_all(true);
         } else if (strcmp(argv[i], "--trace") == 0) {
             settings->server.session.on_frame = trace;
         } else if (i + 1 == argc || !read_option(settings, argv[i], argv[i + 1])) {
