@@ -90,7 +90,7 @@ static bool echoes(const struct h1 *h1, const halo_stream *stream)
     halo_bytes path = { 0 };
 
     halo_header_find_token(halo_stream_headers(stream), HALO_NAME_PATH, &path);
-    return !h1->by_hand && path.len == 5;
+    return !h1->by_hand && path.len == 5 && memcmp(path.data, "/echo", 5) == 0;
 }
 
 static void on_content(struct h1 *h1, const struct halo_event *event)
