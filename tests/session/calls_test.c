@@ -1,7 +1,10 @@
 /* Calls at the wrong time, by the wrong role or with the wrong arguments: an error and nothing else. */
 #include "fake_peer.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "core/proto/limits.h"
 
 static void count_done(void *ctx)
 {
@@ -183,6 +186,191 @@ static void goaway_flood(struct fake_peer *peer)
     assert_int_equal(halo_session_is_closed(peer->session), 1);
 }
 
+/* Whatever the state of a stream, its calls answer; after the close with one error. */
+static void calls_on_a_closed_stream(struct fake_peer *peer)
+{
+    const struct halo_priority priority = { 1, 1 };
+    const struct halo_dependency dependency = { 0, HALO_WEIGHT_DEFAULT, 0 };
+    halo_stream *stream;
+
+    peer_open(peer);
+    stream = peer_request(peer, "GET", 0);
+    assert_int_equal(halo_stream_set_timeout(stream, 0), 0); /* there is none */
+    assert_int_equal(halo_stream_reset(stream, HALO_CANCEL), 0);
+    assert_int_equal(halo_stream_set_priority(stream, &priority), HALO_E_INVALID_STREAM);
+    assert_int_equal(halo_stream_set_dependency(stream, &dependency, 0), HALO_E_INVALID_STREAM);
+    assert_int_equal(halo_stream_set_timeout(stream, 1000), HALO_E_INVALID_STREAM);
+}
+
+static void client_does_not_push(struct fake_peer *peer)
+{
+    const struct halo_request request = { .authority = HALO_LIT("a") };
+    halo_stream *pushed = NULL;
+
+    peer_open(peer);
+    assert_int_equal(halo_stream_push(peer_request(peer, "GET", 0), &request, NULL, &pushed),
+                     HALO_E_WRONG_STATE);
+    assert_null(pushed);
+}
+
+static void waiting_request_is_idle(struct fake_peer *peer)
+{
+    struct halo_stream_info info;
+
+    peer_open_with(peer, 3, 0); /* SETTINGS_MAX_CONCURRENT_STREAMS */
+    halo_stream_get_info(peer_request(peer, "GET", HALO_END_STREAM), &info);
+    assert_int_equal(info.state, HALO_STATE_IDLE);
+}
+
+static void trailers_once(struct fake_peer *peer)
+{
+    halo_header field = test_field("x-sum", "1");
+    halo_headers headers = { .fields = &field, .count = 1 };
+    static const char octets[70000];
+    halo_stream *stream;
+
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    put_get(&peer->in, 3);
+    peer_go(peer);
+    stream = peer_stream(peer, 1);
+    assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
+    assert_int_equal(halo_stream_write_borrow(stream, octets, 70000, HALO_END_STREAM, NULL, NULL),
+                     0);
+    assert_int_equal(halo_stream_trailers(stream, &headers), HALO_E_WRITE_AFTER_END);
+    stream = peer_stream(peer, 3);
+    assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
+    assert_int_equal(halo_stream_write_borrow(stream, octets, 70000, 0, NULL, NULL), 0);
+    assert_int_equal(halo_stream_trailers(stream, &headers), 0);
+    assert_int_equal(halo_stream_trailers(stream, &headers), HALO_E_TRAILERS_ALREADY_SENT);
+    assert_int_equal(halo_stream_write(stream, "a", 1, 0), HALO_E_WRITE_AFTER_END);
+}
+
+/* A list that would not fit into limits.send_block is refused by the call, and nothing was sent. */
+static void lists_that_are_too_long(struct fake_peer *peer)
+{
+    static char value[70000];
+    halo_header field;
+    struct halo_request request = { .authority = HALO_LIT("a"),
+                                    .headers = { .fields = &field, .count = 1 } };
+    halo_stream *stream;
+
+    memset(value, 'v', sizeof(value) - 1);
+    field = test_field("x-long", value);
+    peer_open(peer);
+    stream = peer_request(peer, "POST", 0);
+    assert_int_equal(halo_stream_trailers(stream, &request.headers), HALO_E_HEADER_BLOCK_TOO_LONG);
+    assert_int_equal(halo_session_request(peer->session, &request, 0, NULL, &stream),
+                     HALO_E_HEADER_BLOCK_TOO_LONG);
+    skip_output(peer);
+    expect_alive(peer);
+}
+
+/* Each status of the static table, and its neighbours. */
+static void statuses(struct fake_peer *peer)
+{
+    static const int all[] = { 200, 204, 206, 304, 400, 404, 500, 201, 207, 401, 501 };
+    uint32_t id = 1;
+
+    peer_open(peer);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++, id += 2) {
+        char text[32];
+
+        put_get(&peer->in, id);
+        peer_go(peer);
+        snprintf(text, sizeof(text), ":status: %d\n", all[i]);
+        assert_int_equal(halo_stream_respond(peer_stream(peer, id), all[i], NULL, HALO_END_STREAM),
+                         0);
+        peer_go(peer);
+        expect_headers(peer, id, F_END_STREAM, text);
+    }
+}
+
+/* More informational responses than are kept: they are sent, and the first ones can be asked for. */
+static void keep_sent(struct halo_session_options *options)
+{
+    options->keep_sent_headers = 1;
+}
+
+static void many_informational_responses(struct fake_peer *peer)
+{
+    halo_stream *stream;
+
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    peer_go(peer);
+    stream = peer_stream(peer, 1);
+    assert_int_equal(halo_stream_sent_headers(stream).count, 0);
+    for (int i = 0; i < LIMIT_INFORMATION_RESPONSES + 1; i++) {
+        assert_int_equal(halo_stream_inform(stream, 103, NULL), 0);
+    }
+    assert_int_equal(halo_stream_sent_information(stream, LIMIT_INFORMATION_RESPONSES - 1).count,
+                     1);
+    assert_int_equal(halo_stream_sent_information(stream, LIMIT_INFORMATION_RESPONSES).count, 0);
+    assert_int_equal(halo_stream_sent_trailers(stream).count, 0);
+    peer_go(peer);
+    for (int i = 0; i < LIMIT_INFORMATION_RESPONSES + 1; i++) {
+        expect_headers(peer, 1, 0, ":status: 103\n");
+    }
+}
+
+/* ---- the trace ------------------------------------------------------------------------- */
+
+static void look_for_update(halo_session *session, int sent, const char *line, void *user_data)
+{
+    struct fake_peer *peer = user_data;
+
+    (void)session;
+    if (sent == 0 && strstr(line, "PRIORITY_UPDATE") != NULL) {
+        assert_non_null(strstr(line, "PRIORITY_UPDATE len=10"));
+        /* Payload that is not all there yet is not shown. */
+        if (peer->travel.piece == 0) {
+            assert_non_null(strstr(line, " prioritized=1 value=\"u=1, i\""));
+        }
+        peer->counter++;
+    }
+}
+
+static void traced(struct halo_session_options *options)
+{
+    options->on_frame = look_for_update;
+}
+
+static void priority_update_in_the_trace(struct fake_peer *peer)
+{
+    peer_open(peer);
+    peer->counter = 0;
+    put_get(&peer->in, 1);
+    put_priority_update(&peer->in, 1, "u=1, i");
+    peer_go(peer);
+    assert_int_equal(peer->counter, 1);
+}
+
+/* What a session can hold: a client's streams are its own, and a table of its own size counts. */
+static void bounds(void **state)
+{
+    struct halo_session_options options;
+    struct halo_memory_bound bound;
+    struct halo_memory_bound more;
+
+    (void)state;
+    halo_session_options_init(&options, HALO_CLIENT);
+    assert_int_equal(halo_session_memory_bound(&options, &bound), 0);
+    options.settings.max_concurrent_streams = 5000;
+    options.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS);
+    assert_int_equal(halo_session_memory_bound(&options, &more), 0);
+    assert_true(more.streams == bound.streams);
+    options.settings.header_table_size = 100000;
+    options.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_HEADER_TABLE_SIZE);
+    assert_int_equal(halo_session_memory_bound(&options, &more), 0);
+    assert_true(more.tables >= bound.tables + 100000 - 4096);
+    halo_session_options_init(&options, HALO_SERVER);
+    assert_int_equal(halo_session_memory_bound(&options, &bound), 0);
+    options.settings.present &= ~HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS);
+    assert_int_equal(halo_session_memory_bound(&options, &more), 0);
+    assert_true(more.streams > bound.streams * 1000); /* as many as there are numbers */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +384,15 @@ int main(void)
         SERVER(later_settings),
         SERVER(pings_out_of_order),
         SERVER(goaway_flood),
+        CLIENT(calls_on_a_closed_stream),
+        CLIENT(client_does_not_push),
+        CLIENT(waiting_request_is_idle),
+        SERVER(trailers_once),
+        CLIENT(lists_that_are_too_long),
+        SERVER(statuses),
+        SERVER_WITH(many_informational_responses, keep_sent),
+        SERVER_WITH(priority_update_in_the_trace, traced),
+        cmocka_unit_test(bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
