@@ -11,7 +11,7 @@
 #   coverage   gcc's coverage counters
 #   clang      release by clang; with HTTP/1.1 where node-llhttp is there
 #   h2c        release without TLS: needs no wolfSSL
-#   fuzz       the libFuzzer targets, by clang
+#   fuzz       the libFuzzer targets, by clang; with HTTP/1.1 where node-llhttp is there
 #
 # Environment:
 #   HALO_SKIP_DEPS=1   do not look for missing packages first
@@ -42,7 +42,7 @@ describe_type() {
         ;;
     fuzz)
         compiler=clang
-        options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true)
+        options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true -Dhttp1=auto)
         ;;
     *)
         echo "build: unknown type: $1 (release debug asan tsan coverage clang h2c fuzz)" >&2
