@@ -314,6 +314,57 @@ static void many_informational_responses(struct fake_peer *peer)
     }
 }
 
+/* A slice is taken on failure, too: what was handed in before is not polled yet. */
+static void slice_at_the_wrong_time(struct fake_peer *peer)
+{
+    static const uint8_t ping[17] = { 0, 0, 8, T_PING };
+    halo_slice slice;
+
+    peer_open(peer);
+    assert_int_equal(halo_session_recv(peer->session, ping, sizeof(ping), peer->now_ns), 0);
+    assert_int_equal(halo_slice_copy(&slice, ping, sizeof(ping)), 0);
+    assert_int_equal(halo_session_recv_slice(peer->session, &slice, peer->now_ns),
+                     HALO_E_WRONG_STATE);
+    assert_null(slice.owner);
+    peer_go(peer);
+    expect_frame(peer, T_PING, F_ACK, 0, 8);
+    expect_nothing(peer);
+    skip_log(peer);
+}
+
+static void stats_of_open_streams(struct fake_peer *peer)
+{
+    struct halo_session_stats stats;
+
+    peer_open(peer);
+    put_get(&peer->in, 1);
+    put_get(&peer->in, 3);
+    peer_go(peer);
+    peer_wait(peer, 100);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_END_STREAM), 0);
+    peer_go(peer);
+    halo_session_get_stats(peer->session, &stats);
+    assert_int_equal(stats.stream_count, 2);
+    assert_int_equal(stats.stream_average_duration_ns, 100000000); /* of the one that ended */
+    skip_output(peer);
+    skip_log(peer);
+}
+
+/* The host of another length differs, and one that differs in case alone does not. */
+static void host_beside_authority(struct fake_peer *peer)
+{
+    peer_open(peer);
+    put_fields(&peer->in, 1, F_END_STREAM, ":method", "GET", ":scheme", "https", ":path", "/",
+               ":authority", "a", "host", "ab", NULL);
+    put_fields(&peer->in, 3, F_END_STREAM, ":method", "GET", ":scheme", "https", ":path", "/",
+               ":authority", "aZ", "host", "Az", NULL);
+    peer_go(peer);
+    expect_rst(peer, 1, HALO_PROTOCOL_ERROR);
+    expect_nothing(peer);
+    assert_non_null(peer_stream(peer, 3));
+    skip_log(peer);
+}
+
 /* ---- the trace ------------------------------------------------------------------------- */
 
 static void look_for_update(halo_session *session, int sent, const char *line, void *user_data)
@@ -392,6 +443,9 @@ int main(void)
         SERVER(statuses),
         SERVER_WITH(many_informational_responses, keep_sent),
         SERVER_WITH(priority_update_in_the_trace, traced),
+        SERVER(slice_at_the_wrong_time),
+        SERVER(stats_of_open_streams),
+        SERVER(host_beside_authority),
         cmocka_unit_test(bounds),
     };
 
