@@ -143,7 +143,7 @@ static void end(struct client *client)
 /* ---- 19: cancelling ---------------------------------------------------------------------------------------- */
 
 /* 10,000 calls a second for a minute, of which each twentieth is cancelled before its answer. */
-static void test_C19_session_calls_cancelled(void **state)
+static void test_scorecard_19_session_calls_cancelled(void **state)
 {
     struct client client;
     uint32_t id = 1;
@@ -174,7 +174,7 @@ static void test_C19_session_calls_cancelled(void **state)
 
 /* Pages of 100 images, each left after 4 seconds when 40 were there: all others are cancelled at once. (With 20
  * there and 80 cancelled, the budget of 256 and 10 a second is used up on the tenth page.) */
-static void test_C19_session_pages_left(void **state)
+static void test_scorecard_19_session_pages_left(void **state)
 {
     struct client client;
     uint32_t id = 1;
@@ -204,7 +204,7 @@ static void test_C19_session_pages_left(void **state)
 /* ---- 35: large requests -------------------------------------------------------------------------------------- */
 
 /* 100,000 requests with 200 cookies each, of the dynamic table where they fit. */
-static void test_C35_session_cookies_in_crumbs(void **state)
+static void test_scorecard_35_session_cookies_in_crumbs(void **state)
 {
     struct client client;
     struct wire block = { 0 };
@@ -231,7 +231,7 @@ static void test_C35_session_cookies_in_crumbs(void **state)
     end(&client);
 }
 
-static void test_C35_session_cookies_and_fields(void **state)
+static void test_scorecard_35_session_cookies_and_fields(void **state)
 {
     struct client client;
     struct wire block = { 0 };
@@ -297,20 +297,20 @@ static void read_slowly(uint32_t piece, uint32_t every_ms)
     end(&client);
 }
 
-static void test_C43_session_slow_reader(void **state)
+static void test_scorecard_43_session_slow_reader(void **state)
 {
     (void)state;
     read_slowly(2000, 1000);
 }
 
-static void test_C43_session_slow_reader_in_small_steps(void **state)
+static void test_scorecard_43_session_slow_reader_in_small_steps(void **state)
 {
     (void)state;
     read_slowly(500, 250);
 }
 
 /* Requests that are answered after ten minutes, and events that come once a minute. */
-static void test_C43_session_long_polls(void **state)
+static void test_scorecard_43_session_long_polls(void **state)
 {
     struct client client;
 
@@ -338,7 +338,7 @@ static void test_C43_session_long_polls(void **state)
 }
 
 /* A receiver that measures its bandwidth: a PING a round trip while a body comes, 1000 a second. */
-static void test_C43_session_pings_that_measure(void **state)
+static void test_scorecard_43_session_pings_that_measure(void **state)
 {
     struct client client;
     size_t body = 60 << 20;
@@ -365,7 +365,7 @@ static void test_C43_session_pings_that_measure(void **state)
 }
 
 /* A request with a frame of a reserved type each (RFC 9113 5.5), 2000 of them in a second. */
-static void test_C16_session_reserved_frames_with_requests(void **state)
+static void test_scorecard_16_session_reserved_frames_with_requests(void **state)
 {
     struct client client;
 
@@ -405,7 +405,7 @@ static void upload_in_small_frames(bool pauses)
     end(&client);
 }
 
-static void test_C13_session_small_frames(void **state)
+static void test_scorecard_13_session_small_frames(void **state)
 {
     (void)state;
     upload_in_small_frames(false);
@@ -415,16 +415,16 @@ static void test_C13_session_small_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_C19_session_calls_cancelled),
-        cmocka_unit_test(test_C19_session_pages_left),
-        cmocka_unit_test(test_C35_session_cookies_in_crumbs),
-        cmocka_unit_test(test_C35_session_cookies_and_fields),
-        cmocka_unit_test(test_C43_session_slow_reader),
-        cmocka_unit_test(test_C43_session_slow_reader_in_small_steps),
-        cmocka_unit_test(test_C43_session_long_polls),
-        cmocka_unit_test(test_C43_session_pings_that_measure),
-        cmocka_unit_test(test_C16_session_reserved_frames_with_requests),
-        cmocka_unit_test(test_C13_session_small_frames),
+        cmocka_unit_test(test_scorecard_19_session_calls_cancelled),
+        cmocka_unit_test(test_scorecard_19_session_pages_left),
+        cmocka_unit_test(test_scorecard_35_session_cookies_in_crumbs),
+        cmocka_unit_test(test_scorecard_35_session_cookies_and_fields),
+        cmocka_unit_test(test_scorecard_43_session_slow_reader),
+        cmocka_unit_test(test_scorecard_43_session_slow_reader_in_small_steps),
+        cmocka_unit_test(test_scorecard_43_session_long_polls),
+        cmocka_unit_test(test_scorecard_43_session_pings_that_measure),
+        cmocka_unit_test(test_scorecard_16_session_reserved_frames_with_requests),
+        cmocka_unit_test(test_scorecard_13_session_small_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,10 +269,14 @@ static void send_trailers(struct endpoint *end, struct exchange *exchange)
     struct side *side = side_of(end, exchange);
     bool up = end->role == HALO_CLIENT;
     halo_headers headers;
+    int status;
 
     plan_fields(exchange, up ? PART_UP_TRAILERS : PART_DOWN_TRAILERS, true, &end->run->list);
     headers = (halo_headers){ .fields = end->run->list.fields, .count = end->run->list.count };
-    if (sender_took(end, exchange, halo_stream_trailers(side->stream, &headers), "trailers")) {
+    status = halo_stream_trailers(side->stream, &headers);
+    if (status == HALO_E_WRONG_STATE && end->run->with_adversary) {
+        sender_reset(end, exchange, HALO_CANCEL); /* its CONNECT made a tunnel */
+    } else if (sender_took(end, exchange, status, "trailers")) {
         side->sender.done = true;
     }
 }
