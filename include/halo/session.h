@@ -69,7 +69,7 @@ struct halo_limits {
     /* Budgets: a burst, and the refill per second where there is one. */
     uint32_t resets;            /* RST_STREAM of the peer (client: on streams that are gone); 256.
                                  * streamResetBurst */
-    uint32_t resets_per_second; /* 10, and one a completed stream. streamResetRate */
+    uint32_t resets_per_second; /* 33, and one a completed stream. streamResetRate */
     uint32_t faults;            /* resets that the peer makes us send; 64 */
     uint32_t invalid_frames;    /* of those, in the session's life; 1000. maxSessionInvalidFrames */
     uint32_t refused_streams;   /* 128, one back a completed stream. maxSessionRejectedStreams */

@@ -378,8 +378,8 @@ const struct attack attacks[] = {
 
     { "A2.1 rapid reset", NULL, rapid_reset, ENDS(LIMIT_RESETS + 1), .handlers = LIMIT_RESETS + 1 },
     { "A2.2a resets in batches", NULL, reset_in_batches, ENDS(3), .handlers = LIMIT_RESETS + 128 },
-    { "A2.2b rapid reset, after a second", NULL, rapid_reset, ENDS(LIMIT_RESETS + 400),
-      .step_ms = 50, .handlers = LIMIT_RESETS + 400 },
+    { "A2.2b rapid reset, 66 a second", NULL, rapid_reset, ENDS(3 * LIMIT_RESETS), .step_ms = 15,
+      .handlers = 3 * LIMIT_RESETS },
     { "A2.2c rapid reset, split blocks", NULL, rapid_reset_split, ENDS(LIMIT_RESETS + 1),
       .handlers = LIMIT_RESETS + 1 },
     { "A2.3.1 MadeYouReset", get, made_you_reset_1, DIES(HALO_PROTOCOL_ERROR), .handlers = 1,
