@@ -98,7 +98,7 @@
 /* RST_STREAM of the peer: one back for each completed response, so that cancelling clients never
  * see it. A server's resets count only on streams that are gone: each of the others ends a request
  * that we made (nghttp2 limits clients only, too). */
-#define LIMIT_RESETS            256
+#define LIMIT_RESETS 256
 /* A map that is dragged cancels most of its images, page after page (nghttp2, Node: 33). */
 #define LIMIT_RESETS_PER_SECOND 33
 /* Stream errors that the peer provokes; no refill but by completed streams. Apache stops at 8,
