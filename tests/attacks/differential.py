@@ -200,6 +200,7 @@ REFUSED = {
     "proxy-connection: close": CONNECTION,
     "http2-settings: AAA": "a part of Upgrade, and always named in Connection (RFC 7540 3.2.1, RFC 9113 8.2.2)",
     "content-length in trailers": "framing is no matter of trailers (RFC 9110 6.5.1)",
+    "te in trailers": "te goes with the header section of a request alone (RFC 9110 10.1.4)",
 }
 
 # Changes after which another status or body is no surprise: what they ask for is the server's matter.

@@ -38,7 +38,10 @@ LEFT_OUT = ("unit_io_", "unit_client", "unit_server", "unit_file", "unit_loop", 
 LONG = ("unit_tls_data", "unit_tls_handshake", "unit_hpack_huffman", "unit_hpack_round_trip",
         "unit_hpack_table", "session_flow", "session_credit", "session_nghttp2_peer",
         "session_scorecard", "session_floods", "session_window_growth", "session_steady",
-        "unit_hpack_nghttp2_blocks", "unit_priority", "unit_origin")
+        "unit_hpack_nghttp2_blocks", "unit_priority", "unit_origin", "unit_hpack_encode",
+        "unit_hpack_field", "session_honest", "session_attacks", "session_memory",
+        "session_parity_messages", "session_window_rules", "session_dribble", "unit_tls_context",
+        "unit_tls_abuse")
 
 
 def unit_tests(build):
