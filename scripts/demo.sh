@@ -89,22 +89,32 @@ say "the same with what happens on the wire (-v)"
 printf '$ %s -v %s\n' "$get" "$h2c"
 "$get" -v "$h2c" 2>&1 >/dev/null
 
+stopping=
 stop_server() {
+    [ -n "$stopping" ] || kill -TERM "$server"
+    stopping=1
+}
+
+# The trap stops the server, so that it does not matter when Ctrl-C comes: now, or within `wait`,
+# which it ends with a status above 128.
+await_server() {
     local status=0
-    kill -TERM "$server"
     wait "$server" || status=$?
+    if [ -n "$stopping" ] && [ "$status" -gt 128 ]; then
+        status=0
+        wait "$server" || status=$?
+    fi
     server=
     [ "$status" = 0 ] || { echo "demo: halo-serve ended with status $status" >&2; exit 1; }
     echo "halo-serve ended with status 0"
 }
 
 if [ -t 0 ] && [ -t 1 ]; then
+    trap stop_server INT
     say "the server goes on; repeat the lines above in another terminal. Ctrl-C ends it"
-    trap : INT
-    wait "$server" || true
-    trap - INT
-    echo
+else
+    stop_server
 fi
-say "the access log, and the end"
-stop_server
+await_server
+say "the access log"
 cat "$work/log"

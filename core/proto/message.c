@@ -330,7 +330,7 @@ const struct fault *message_check_request(const halo_header *fields, size_t coun
     };
     struct pseudo_fields pseudo = { 0 };
     const halo_header *method;
-    size_t regular;
+    size_t regular = 0;
 
     *message = (struct message){ .content_length = -1 };
     FAULT_TRY(read_pseudo(fields, count, ALLOWED, &pseudo, &regular));
@@ -361,7 +361,7 @@ const struct fault *message_check_response(const halo_header *fields, size_t cou
 {
     struct pseudo_fields pseudo = { 0 };
     const halo_header *status;
-    size_t regular;
+    size_t regular = 0;
 
     *message = (struct message){ .content_length = -1 };
     FAULT_TRY(read_pseudo(fields, count, 1u << HALO_NAME_STATUS, &pseudo, &regular));
