@@ -52,21 +52,33 @@ enum {
     GUESS_NUMBER = 0x7f, /* more than HPACK_SHORT_AGES */
 };
 
+/* The entry that was in this place of the last block, and its octet; NULL: out of reach. */
+static inline const struct hpack_entry *find_guess(const struct hpack_table *table, uint32_t reach,
+                                                   uint32_t guess, uint32_t *octet)
+{
+    if ((guess & GUESS_DYNAMIC) == 0) {
+        *octet = HPACK_INDEXED | guess;
+        return &hpack_static_entries[guess];
+    }
+    uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
+    *octet = HPACK_INDEXED + HPACK_DYNAMIC_FIRST + age;
+    return HPACK_LIKELY(age < reach) ? hpack_table_entry(table, age) : NULL;
+}
+
+/* Ages that a guess may have. */
+static inline uint32_t guess_reach(const struct hpack_table *table)
+{
+    return table->count < HPACK_SHORT_AGES ? table->count : HPACK_SHORT_AGES;
+}
+
 /* The octet that stands for the field, if the guess is right; else 0. */
 static inline uint32_t try_guess(const struct hpack_table *table, uint32_t guess,
                                  const halo_header *field)
 {
-    const struct hpack_entry *entry;
-    uint32_t octet = HPACK_INDEXED | guess;
-    if ((guess & GUESS_DYNAMIC) == 0) {
-        entry = &hpack_static_entries[guess];
-    } else {
-        uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
-        if (HPACK_UNLIKELY(age >= table->count || age >= HPACK_SHORT_AGES)) {
-            return 0;
-        }
-        entry = hpack_table_entry(table, age);
-        octet = HPACK_INDEXED + HPACK_DYNAMIC_FIRST + age;
+    uint32_t octet;
+    const struct hpack_entry *entry = find_guess(table, guess_reach(table), guess, &octet);
+    if (HPACK_UNLIKELY(entry == NULL)) {
+        return 0;
     }
     if (HPACK_UNLIKELY(entry->value_len != field->value.len ||
                        (field->flags & HPACK_NOT_TO_BE_INDEXED) != 0)) {
@@ -166,25 +178,6 @@ uint8_t *hpack_encode(struct hpack_encoder *encoder, uint8_t *out, bool first,
     }
     encoder->guess_at = (uint8_t)at;
     return out;
-}
-
-/* The entry that was in this place of the last block, and its octet; NULL: out of reach. */
-static inline const struct hpack_entry *find_guess(const struct hpack_table *table, uint32_t reach,
-                                                   uint32_t guess, uint32_t *octet)
-{
-    if ((guess & GUESS_DYNAMIC) == 0) {
-        *octet = HPACK_INDEXED | guess;
-        return &hpack_static_entries[guess];
-    }
-    uint32_t age = (table->inserted - guess) & GUESS_NUMBER;
-    *octet = HPACK_INDEXED + HPACK_DYNAMIC_FIRST + age;
-    return HPACK_LIKELY(age < reach) ? hpack_table_entry(table, age) : NULL;
-}
-
-/* Ages that a guess may have. */
-static inline uint32_t guess_reach(const struct hpack_table *table)
-{
-    return table->count < HPACK_SHORT_AGES ? table->count : HPACK_SHORT_AGES;
 }
 
 uint8_t *hpack_encode_repeated_status(struct hpack_encoder *encoder, uint8_t *out,

@@ -144,11 +144,6 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
 
 /* ---- making and freeing ---------------------------------------------------------------- */
 
-static uint64_t deadline(uint64_t now_ns, uint32_t timeout_ms)
-{
-    return timeout_ms == 0 ? UINT64_MAX : now_ns + (uint64_t)timeout_ms * 1000000u;
-}
-
 static void init_members(struct halo_session *session, const struct halo_session_options *options,
                          uint64_t now_ns)
 {
@@ -181,8 +176,8 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->memory.hard = options->memory_hard;
     session->send_window = LIMIT_WINDOW_DEFAULT;
     session->reader.mode = options->role == HALO_SERVER ? READ_PREFACE : READ_FRAME_HEADER;
-    session->preface_deadline_ns = deadline(now_ns, options->preface_timeout_ms);
-    session->idle_deadline_ns = deadline(now_ns, options->idle_timeout_ms);
+    session->preface_deadline_ns = session_after_ms(session, options->preface_timeout_ms);
+    session->idle_deadline_ns = session_after_ms(session, options->idle_timeout_ms);
     session->goaway_deadline_ns = UINT64_MAX;
     session->drain_deadline_ns = UINT64_MAX;
     session->hold_deadline_ns = UINT64_MAX;

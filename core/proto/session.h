@@ -438,6 +438,8 @@ const struct fault *session_headers_frame(struct halo_session *session, const st
 const struct fault *session_continuation(struct halo_session *session, const struct frame *frame,
                                          const uint8_t *payload, struct halo_event *event);
 void session_block_drop(struct halo_session *session);
+/* A frame that is of no use takes from the budget for these. */
+const struct fault *session_useless_frame(struct halo_session *session);
 /* Decodes a whole header block into env->list. */
 const struct fault *session_decode(struct halo_session *session, const uint8_t *block, size_t len);
 /* A header block that begins and goes on in CONTINUATION frames. */

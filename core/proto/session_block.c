@@ -462,10 +462,7 @@ const struct fault *session_block_open(struct halo_session *session, const struc
     session->block.stream_id = frame->stream_id;
     session->block.promised_id = promised_id;
     session->block.flags = frame->flags;
-    if (session->timeouts.header_block_ms > 0) {
-        session->block.deadline_ns =
-            session->now_ns + (uint64_t)session->timeouts.header_block_ms * 1000000u;
-    }
+    session->block.deadline_ns = session_after_ms(session, session->timeouts.header_block_ms);
     return gather_block(session, fragment, len);
 }
 

@@ -77,13 +77,6 @@ void session_update_keeping(struct halo_session *session)
 
 /* ---- receiving ------------------------------------------------------------------------- */
 
-static const struct fault *useless(struct halo_session *session)
-{
-    return session_take_glitch(session)
-               ? NULL
-               : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
-}
-
 bool session_wants_extension(const struct halo_session *session, const struct frame *frame)
 {
     bool is_client = session->role == HALO_CLIENT;
@@ -121,7 +114,7 @@ static const struct fault *on_altsvc(struct halo_session *session, const struct 
     uint32_t origin_len = frame->len >= 2 ? load_u16(payload) : 0;
     struct halo_stream *stream;
 
-    FAULT_TRY(useless(session));
+    FAULT_TRY(session_useless_frame(session));
     if (frame->len < 2 || origin_len > frame->len - 2) { /* RFC 9113 4.2 */
         return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "ALTSVC shorter than what is in it");
     }

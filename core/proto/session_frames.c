@@ -35,6 +35,13 @@ enum stream_lookup session_lookup(const struct halo_session *session, uint32_t s
     return reset_memory_has(&session->resets_sent, stream_id) ? LOOKUP_RESET : LOOKUP_CLOSED;
 }
 
+const struct fault *session_useless_frame(struct halo_session *session)
+{
+    return session_take_glitch(session)
+               ? NULL
+               : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
+}
+
 /* ---- DATA (RFC 9113 6.1) --------------------------------------------------------------- */
 
 /* What content-length says about this frame, before any of it is handed out (RFC 9113 8.1.1). */

@@ -158,9 +158,7 @@ const struct fault *session_origin_frame(struct halo_session *session, const str
     halo_bytes *told = NULL;
     size_t count;
 
-    if (!session_take_glitch(session)) {
-        return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
-    }
+    FAULT_TRY(session_useless_frame(session));
     if (entries < 0) { /* RFC 9113 4.2 */
         return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "ORIGIN shorter than what is in it");
     }

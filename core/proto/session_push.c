@@ -204,9 +204,7 @@ int halo_stream_push(halo_stream *parent, const struct halo_request *request, vo
  * it nothing from the budget for resets. On streams that are gone it has no use. */
 const struct fault *push_refused(struct halo_session *session, const struct halo_stream *stream)
 {
-    return stream != NULL || session_take_glitch(session)
-               ? NULL
-               : CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many frames without use");
+    return stream != NULL ? NULL : session_useless_frame(session);
 }
 
 /* ---- the client is promised ------------------------------------------------------------ */
