@@ -18,6 +18,11 @@ static inline uint32_t min_u32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+static inline uint32_t max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 void hpack_decoder_init(struct hpack_decoder *decoder, uint32_t size_max)
 {
     *decoder = (struct hpack_decoder){ .size_max = HPACK_TABLE_SIZE_DEFAULT };
@@ -46,11 +51,11 @@ void hpack_decode_begin(struct hpack_decoder *decoder, struct hpack_list *list)
     list->scratch_high = list->scratch_cap;
     list->easy_count = min_u32(list->fields_cap, list->fields_hard);
     list->easy_size = min_u32(list->size_max, list->size_hard);
-    decoder->is_pinned = false;
     /* Such a string that this block brings to the table is dropped, and all behind it is not
      * simple any more. */
     decoder->has_long_strings =
-        decoder->table.size_max > list->string_max || HPACK_STATIC_LONGEST > list->string_max;
+        max_u32(decoder->table.size_max, HPACK_STATIC_LONGEST) > list->string_max;
+    decoder->is_pinned = false;
     decoder->has_field = false;
     decoder->num_updates = 0;
     decoder->num_evictions = 0;
@@ -65,65 +70,53 @@ static inline void emit_entry(halo_header *field, const struct hpack_entry *entr
     field->name.len = entry->name_len;
     field->value.data = entry->value;
     field->value.len = entry->value_len;
-    field->hash = entry->hash;
-    field->token = entry->token;
-    field->flags = entry->flags;
+    /* Token and flags with it: one load, one store. */
+    _Static_assert(sizeof(*entry) - offsetof(struct hpack_entry, hash) == sizeof(uint64_t) &&
+                       sizeof(*field) - offsetof(halo_header, hash) == sizeof(uint64_t) &&
+                       offsetof(struct hpack_entry, flags) - offsetof(struct hpack_entry, hash) ==
+                           offsetof(halo_header, flags) - offsetof(halo_header, hash),
+                   "the same three members end both");
+    memcpy(&field->hash, &entry->hash, sizeof(uint64_t));
 }
 
-/* Decodes fields of one octet each as long as nothing can go wrong with them. Returns where it
- * stopped: at anything else, at the field that passes a limit, or at the end. NULL: not even the
- * first one is simple. */
+/* Decodes fields of one octet each as long as nothing can go wrong with them; the list has room for
+ * all up to `end`. Returns where it stopped: at anything else, at the field that passes a limit, or
+ * at the end. */
 static inline const uint8_t *decode_indexed_run(const struct hpack_decoder *decoder,
                                                 struct hpack_list *list, const uint8_t *at,
                                                 const uint8_t *end)
 {
     const struct hpack_table *table = &decoder->table;
-    if (HPACK_UNLIKELY(list->count >= list->easy_count || decoder->has_long_strings)) {
-        return NULL;
-    }
-    const uint8_t *start = at;
-    size_t room = list->easy_count - list->count;
-    const uint8_t *stop = room < (size_t)(end - at) ? at + room : end;
-    /* From here on an octet is not the whole index of a dynamic entry (or it must be copied). */
-    uint32_t beyond = FIRST_DYNAMIC_OCTET;
-    if (HPACK_LIKELY(!decoder->is_pinned)) {
-        beyond += min_u32(table->count, HPACK_SHORT_AGES);
-    }
-    uint32_t newest = table->inserted - 1 + FIRST_DYNAMIC_OCTET;
+    /* Dynamic entries whose octets may be borrowed: none when they must be copied. */
+    uint32_t ages = HPACK_LIKELY(!decoder->is_pinned) ? min_u32(table->count, HPACK_SHORT_AGES) : 0;
+    uint32_t newest = table->inserted - 1;
     uint32_t mask = table->mask;
     const struct hpack_entry *entries = table->entries;
     const struct hpack_entry *entry;
-    uint64_t octets = 0;
+    const uint8_t *start = at;
     halo_header *field = list->fields + list->count;
-    for (; at < stop; at++, field++) {
+    uint64_t size = list->size;
+    for (; at < end; at++, field++) {
         uint32_t octet = *at;
-        if (octet >= FIRST_DYNAMIC_OCTET) {
-            if (octet >= beyond) {
-                break;
-            }
-            entry = &entries[(newest - octet) & mask];
-        } else if (octet > HPACK_INDEXED) {
+        uint32_t age = octet - FIRST_DYNAMIC_OCTET;
+        if (age < ages) {
+            entry = &entries[(newest - age) & mask];
+        } else if (octet > HPACK_INDEXED && octet < FIRST_DYNAMIC_OCTET) {
             entry = &hpack_static_entries[octet - HPACK_INDEXED];
         } else {
             break;
         }
-        octets += (uint64_t)entry->name_len + entry->value_len;
+        size += (uint64_t)entry->name_len + entry->value_len + HPACK_ENTRY_OVERHEAD;
         emit_entry(field, entry);
     }
-    uint32_t count = (uint32_t)(at - start);
-    uint64_t size = list->size + octets + (uint64_t)count * HPACK_ENTRY_OVERHEAD;
     while (HPACK_UNLIKELY(size > list->easy_size)) {
         field--;
+        at--;
         size -= field->name.len + field->value.len + HPACK_ENTRY_OVERHEAD;
-        count--;
     }
-    if (HPACK_UNLIKELY(count == 0)) {
-        return NULL;
-    }
-    list->count += count;
-    list->total += count;
+    list->count += (uint32_t)(at - start);
     list->size = size;
-    return start + count;
+    return at;
 }
 
 /* ---- literal fields (RFC 7541 section 6.2) ----------------------------------------------- */
@@ -264,15 +257,15 @@ static inline const char *insert_field(struct hpack_decoder *decoder, struct hpa
     if (HPACK_UNLIKELY(entry == NULL)) {
         return insert_slowly(decoder, list, scratch, *field);
     }
-    char *to = (char *)(uintptr_t)entry->value;
+    char *stored = (char *)(uintptr_t)entry->value;
     entry->name = field->name;
     if (is_name_stored) {
-        hpack_octets_copy(to, field->name, field->name_len);
-        entry->name = to;
-        to += field->name_len;
+        hpack_octets_copy(stored, field->name, field->name_len);
+        entry->name = stored;
+        stored += field->name_len;
     }
-    hpack_octets_copy(to, field->value, field->value_len);
-    entry->value = to;
+    hpack_octets_copy(stored, field->value, field->value_len);
+    entry->value = stored;
     entry->name_len = field->name_len;
     entry->value_len = field->value_len;
     entry->hash = 0;
@@ -317,7 +310,7 @@ static inline const uint8_t *decode_short_literal(struct hpack_decoder *decoder,
         name_index_max = HPACK_NEVER_INDEXED - 1;
         name_index = first & name_index_max;
     }
-    if (HPACK_UNLIKELY(list->count >= list->easy_count || !hpack_is_field(*at))) {
+    if (HPACK_UNLIKELY(!hpack_is_field(*at))) {
         return NULL;
     }
     const uint8_t *strings = at + 1;
@@ -348,14 +341,12 @@ static inline const uint8_t *decode_short_literal(struct hpack_decoder *decoder,
         field.flags |= HALO_HEADER_NEVER_INDEX;
     }
     list->scratch_len = (size_t)(scratch - list->scratch);
-    list->fields[list->count] = (halo_header){
+    list->fields[list->count++] = (halo_header){
         .name = { field.name, field.name_len },
         .value = { field.value, field.value_len },
         .token = field.token,
         .flags = field.flags,
     };
-    list->count++;
-    list->total++;
     list->size = size;
     return stopped;
 }
@@ -367,52 +358,67 @@ static inline const uint8_t *decode_simple_fields(struct hpack_decoder *decoder,
                                                   struct hpack_list *list, const uint8_t *at,
                                                   const uint8_t *end)
 {
-    while (at < end) {
-        const uint8_t *stopped = *at >= HPACK_INDEXED
-                                     ? decode_indexed_run(decoder, list, at, end)
-                                     : decode_short_literal(decoder, list, at, end);
-        if (HPACK_UNLIKELY(stopped == NULL)) {
-            break;
+    if (HPACK_UNLIKELY(list->count >= list->easy_count || decoder->has_long_strings)) {
+        return at;
+    }
+    /* A field takes an octet at least. What is behind `stop` gets a turn of its own. */
+    size_t room = list->easy_count - list->count;
+    const uint8_t *stop = HPACK_LIKELY((size_t)(end - at) <= room) ? end : at + room;
+    while (at < stop) {
+        const uint8_t *stopped;
+        if (*at >= HPACK_INDEXED) {
+            stopped = decode_indexed_run(decoder, list, at, stop);
+            if (HPACK_UNLIKELY(stopped == at)) {
+                break;
+            }
+        } else {
+            stopped = decode_short_literal(decoder, list, at, end);
+            if (HPACK_UNLIKELY(stopped == NULL)) {
+                break;
+            }
         }
         at = stopped;
     }
+    /* None was dropped. */
+    list->total = list->count;
     return at;
+}
+
+static enum hpack_result fail_at_end(struct hpack_decoder *decoder, const char *reason)
+{
+    decoder->reason = reason;
+    return HPACK_BROKEN;
 }
 
 enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct hpack_list *list,
                                const uint8_t *in, size_t len, bool last, size_t *consumed)
 {
-    *consumed = 0;
     if (len == 0) { /* `in` may be NULL */
-        if (last && decoder->is_update_due) {
-            decoder->reason = "table size update missing";
-            return HPACK_BROKEN;
-        }
-        return HPACK_OK;
+        *consumed = 0;
+        return last && decoder->is_update_due ? fail_at_end(decoder, "table size update missing")
+                                              : HPACK_OK;
     }
     const uint8_t *at = in;
     const uint8_t *end = in + len;
-    enum hpack_result result = HPACK_OK;
     while (at < end) {
         if (HPACK_LIKELY(!decoder->is_update_due)) {
             const uint8_t *stopped = decode_simple_fields(decoder, list, at, end);
-            decoder->has_field |= stopped != at;
-            at = stopped;
-            if (at == end) {
-                break;
+            if (HPACK_LIKELY(stopped != at)) {
+                decoder->has_field = true;
+                at = stopped;
+                continue;
             }
         }
         const uint8_t *next = at;
-        result = hpack_decode_any(decoder, list, &next, end);
-        if (result != HPACK_OK) {
-            break;
+        enum hpack_result result = hpack_decode_any(decoder, list, &next, end);
+        if (HPACK_UNLIKELY(result != HPACK_OK)) {
+            *consumed = (size_t)(at - in);
+            return result == HPACK_MORE && last
+                       ? fail_at_end(decoder, "header block ends inside a field")
+                       : result;
         }
         at = next;
     }
-    *consumed = (size_t)(at - in);
-    if (result == HPACK_MORE && last) {
-        decoder->reason = "header block ends inside a field";
-        return HPACK_BROKEN;
-    }
-    return result;
+    *consumed = len;
+    return HPACK_OK;
 }

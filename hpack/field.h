@@ -44,7 +44,10 @@ static inline bool hpack_is_space(char octet)
 /* HPACK_FIELD_VALUE_SPACE or 0. */
 static inline uint16_t hpack_value_space(const char *data, size_t len)
 {
-    bool is_found = len > 0 && (hpack_is_space(data[0]) || hpack_is_space(data[len - 1]));
+    if (len == 0 || HPACK_LIKELY((uint8_t)data[0] > ' ' && (uint8_t)data[len - 1] > ' ')) {
+        return 0;
+    }
+    bool is_found = hpack_is_space(data[0]) || hpack_is_space(data[len - 1]);
     return is_found ? HPACK_FIELD_VALUE_SPACE : 0;
 }
 

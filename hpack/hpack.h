@@ -118,11 +118,12 @@ struct hpack_decoder {
     uint32_t size_max;     /* the largest size update that is allowed: our acknowledged setting */
     uint32_t size_due;     /* the next block must start with an update to at most this size */
     bool is_update_due;    /* ... if this is set */
-    bool is_pinned;        /* fields of this block may not point into the table any more */
     bool has_long_strings; /* a table may hold strings above the list's string_max */
-    bool has_field;        /* the block in progress has had a field: no more size updates */
-    uint8_t num_updates;   /* size updates of the block in progress */
-    uint8_t num_evictions; /* insertions of this block that evicted entries, up to a limit */
+    /* Of the block in progress, all 0 at its beginning. */
+    bool is_pinned;        /* its fields may not point into the table any more */
+    bool has_field;        /* no more size updates */
+    uint8_t num_updates;   /* size updates */
+    uint8_t num_evictions; /* insertions that evicted entries, up to a limit */
     const char *reason;    /* set with HPACK_BROKEN and HPACK_OVER_LIMIT; a constant */
 };
 
