@@ -15,7 +15,11 @@
 #include "hpack/octets.h"
 
 enum {
-    ROOM_FIRST = 512, /* the first piece: seven fields of a usual response list fit */
+    /* The first piece. A decoder gets a larger one in the middle of a block when it has to; four
+     * fields are what a simple client repeats. An encoder has to do with it for the whole first
+     * block: seven fields of a usual response list fit. */
+    DECODER_ROOM_FIRST = 256,
+    ENCODER_ROOM_FIRST = 512,
 };
 
 /* How a piece of memory is divided. */
@@ -306,7 +310,8 @@ size_t hpack_table_room_wanted(const struct hpack_table *table)
     if (now >= most) {
         return now;
     }
-    size_t wanted = now == 0 ? ROOM_FIRST : 2 * now;
+    size_t first = table->has_index ? ENCODER_ROOM_FIRST : DECODER_ROOM_FIRST;
+    size_t wanted = now == 0 ? first : 2 * now;
     /* Not two steps where one is little more. */
     return wanted + wanted / 4 >= most ? most : wanted;
 }
