@@ -11,7 +11,7 @@
 
 #include <halo/client.h>
 
-#include "core/base/base.h"
+#include "core/base/ascii.h"
 
 enum {
     PORT_HTTP = 80,
@@ -20,23 +20,11 @@ enum {
     LABEL_LEN_MAX = 63,
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* Does `text` begin with `prefix`, which is in lower case? */
 static bool begins_with(const char *text, const char *prefix)
 {
     for (; *prefix != '\0'; text++, prefix++) {
-        char c = is_letter(*text) ? (char)(*text | 0x20) : *text;
-
-        if (c != *prefix) {
+        if (ascii_lower(*text) != *prefix) {
             return false;
         }
     }
@@ -60,11 +48,11 @@ static bool is_address(int family, halo_bytes host)
 /* Would some resolvers take this label, the last one, for a part of an IPv4 address? */
 static bool is_number(const char *label, size_t len)
 {
-    if (len >= 2 && label[0] == '0' && (label[1] | 0x20) == 'x') {
+    if (len >= 2 && label[0] == '0' && ascii_lower(label[1]) == 'x') {
         return true;
     }
     for (size_t i = 0; i < len; i++) {
-        if (!is_digit(label[i])) {
+        if (!ascii_is_digit(label[i])) {
             return false;
         }
     }
@@ -90,7 +78,7 @@ static bool name_ok(halo_bytes host)
             if (i < len) {
                 label = i + 1;
             }
-        } else if (!is_letter(c) && !is_digit(c) && strchr("-_~", c) == NULL) {
+        } else if (!ascii_is_letter(c) && !ascii_is_digit(c) && strchr("-_~", c) == NULL) {
             return false;
         }
     }
@@ -106,7 +94,7 @@ static bool read_port(halo_bytes digits, uint16_t *port)
         return true;
     }
     for (size_t i = 0; i < digits.len; i++) {
-        if (!is_digit(digits.data[i])) {
+        if (!ascii_is_digit(digits.data[i])) {
             return false;
         }
         value = value * 10 + (uint32_t)(digits.data[i] - '0');

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/ascii.h"
 #include "core/conn/conn.h"
 #include "server/file_sender.h"
 
@@ -66,11 +66,8 @@ static int check_stream(const halo_stream *stream, int status)
 
 static bool is_content_length(const halo_header *field)
 {
-    static const char name[] = "content-length";
-
     return field->token == HALO_NAME_CONTENT_LENGTH ||
-           (field->name.len == sizeof(name) - 1 &&
-            strncasecmp(field->name.data, name, sizeof(name) - 1) == 0);
+           ascii_equal(field->name, (halo_bytes)HALO_LIT("content-length"));
 }
 
 static bool has_content_length(const halo_headers *headers)

@@ -3,6 +3,7 @@
  * where leniency has cost others dearly: a chunk's size is hexadecimal digits, then CRLF or a
  * semicolon at once; extensions are skipped, and bounded.
  */
+#include "core/base/ascii.h"
 #include "server/http1.h"
 
 void http1_body_begin(struct http1_body *body, const struct http1_request *request)
@@ -16,18 +17,9 @@ void http1_body_begin(struct http1_body *body, const struct http1_request *reque
     }
 }
 
-static int hex_digit(uint8_t octet)
-{
-    if (octet >= '0' && octet <= '9') {
-        return octet - '0';
-    }
-    octet |= 0x20;
-    return octet >= 'a' && octet <= 'f' ? octet - 'a' + 10 : -1;
-}
-
 static int take_size(struct http1_body *body, uint8_t octet)
 {
-    int digit = hex_digit(octet);
+    int digit = ascii_hex_value((char)octet);
 
     if (digit >= 0) {
         body->left = body->left << 4 | (uint64_t)digit;

@@ -7,6 +7,7 @@
  * names, and the scheme of the connection; CONNECT is answered 501 (a tunnel is the business of a
  * proxy); Transfer-Encoding in HTTP/1.0 is refused.
  */
+#include "core/base/ascii.h"
 #include "server/http1.h"
 
 #define IS(bytes, text)                                                                            \
@@ -47,8 +48,8 @@ struct special_fields {
 static int read_version(halo_bytes version, struct http1_request *request, const char **reason)
 {
     bool well_formed = version.len == 8 && memcmp(version.data, "HTTP/", 5) == 0 &&
-                       version.data[5] >= '0' && version.data[5] <= '9' && version.data[6] == '.' &&
-                       version.data[7] >= '0' && version.data[7] <= '9';
+                       ascii_is_digit(version.data[5]) && version.data[6] == '.' &&
+                       ascii_is_digit(version.data[7]);
 
     if (!well_formed) {
         REFUSE(400, "malformed request line");
@@ -82,25 +83,7 @@ static int split_line(const struct http1_section *section, struct request_line *
     return read_version((halo_bytes){ second + 1, (size_t)(end - second - 1) }, request, reason);
 }
 
-static bool equal_ignoring_case(halo_bytes a, const char *b, size_t len)
-{
-    if (a.len != len) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        char left = a.data[i];
-        char right = b[i];
-
-        left = left >= 'A' && left <= 'Z' ? (char)(left | 0x20) : left;
-        right = right >= 'A' && right <= 'Z' ? (char)(right | 0x20) : right;
-        if (left != right) {
-            return false;
-        }
-    }
-    return true;
-}
-
-#define SAME(bytes, text) equal_ignoring_case((bytes), (text), sizeof(text) - 1)
+#define SAME(bytes, text) ascii_equal((bytes), (halo_bytes)HALO_LIT(text))
 
 /* "http://host[:port][/path][?query]" (RFC 9112 3.2.2) */
 static int read_absolute(struct request_line *line, const char **reason)
@@ -211,7 +194,7 @@ static void read_length(halo_bytes value, struct special_fields *special)
     special->lengths++;
     special->bad_length |= value.len == 0 || value.len > 18;
     for (size_t i = 0; i < value.len && !special->bad_length; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') {
+        if (!ascii_is_digit(value.data[i])) {
             special->bad_length = true;
             return;
         }
@@ -256,9 +239,7 @@ static void lower_name(halo_header *field)
 {
     char *name = (char *)(uintptr_t)field->name.data; /* it lies in the section's memory */
 
-    for (size_t i = 0; i < field->name.len; i++) {
-        name[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
-    }
+    ascii_copy_lower(name, name, field->name.len);
     field->token = halo_name_token(field->name);
 }
 
@@ -380,7 +361,7 @@ int http1_request_read(struct http1_section *section, halo_header *fields, halo_
         REFUSE(400, "malformed request");
     }
     if (line.authority.len > 0 && special.hosts == 1 &&
-        !equal_ignoring_case(special.host, line.authority.data, line.authority.len)) {
+        !ascii_equal(special.host, line.authority)) {
         REFUSE(400, "Host is not the host of the request target");
     }
     if (line.authority.len == 0) {

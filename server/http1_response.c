@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "core/base/ascii.h"
 #include "server/http1.h"
 
 #define PUT(out, text) output_copy((out), (text), sizeof(text) - 1)
@@ -34,7 +35,7 @@ static bool parse_length(halo_bytes value, uint64_t *length)
 {
     *length = 0;
     for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') {
+        if (!ascii_is_digit(value.data[i])) {
             return false;
         }
         *length = *length * 10 + (uint64_t)(value.data[i] - '0');

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "core/base/ascii.h"
 #include "tls/alert.h"
 #include "tls/client_hello.h"
 #include "tls/limits.h"
@@ -96,11 +97,7 @@ static bool keep_server_name(struct tls_transport *tls, halo_bytes name)
         out_of_memory(tls);
         return false;
     }
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-
-        tls->server_name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    }
+    ascii_copy_lower(tls->server_name, name.data, name.len);
     tls->server_name[name.len] = '\0';
     return true;
 }

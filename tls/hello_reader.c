@@ -1,5 +1,6 @@
 #include "tls/hello_reader.h"
 
+#include "core/base/ascii.h"
 #include "core/base/wire.h"
 #include "tls/alert.h"
 #include "tls/limits.h"
@@ -29,10 +30,8 @@ static enum hello_status refuse_cleartext(struct hello_reader *reader)
         return refuse(reader, -1, "the client speaks HTTP/2 without TLS");
     }
     for (size_t i = 0; i < HELLO_RECORD_HEADER; i++) {
-        bool letter = in[i] >= 'A' && in[i] <= 'Z';
-
         /* "GET /", "POST ", "OPTIO": a method, perhaps the blank behind it, perhaps the target. */
-        if (!letter && (i < 3 || (in[i] != ' ' && in[i - 1] != ' '))) {
+        if (!ascii_is_upper((char)in[i]) && (i < 3 || (in[i] != ' ' && in[i - 1] != ' '))) {
             return refuse(reader, TLS_ALERT_UNEXPECTED_MESSAGE, "the client does not speak TLS");
         }
     }

@@ -1,6 +1,6 @@
 #include "tls/peer_name.h"
 
-#include <strings.h>
+#include "core/base/ascii.h"
 
 enum {
     DER_BOOLEAN = 0x01,
@@ -116,9 +116,8 @@ bool peer_name_is_ip(const uint8_t *certificate, size_t len, const uint8_t *ip, 
 
 static bool same_name(const uint8_t *pattern, size_t len, const char *host, size_t host_len)
 {
-    /* A name with a zero in it is nobody's: strncasecmp would stop there. */
-    return len == host_len && memchr(pattern, 0, len) == NULL &&
-           strncasecmp((const char *)pattern, host, len) == 0;
+    /* All of it counts: a name with a zero in it is nobody's. */
+    return ascii_equal((halo_bytes){ (const char *)pattern, len }, (halo_bytes){ host, host_len });
 }
 
 static bool name_matches(struct der name, const char *host)

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include "core/base/ascii.h"
 #include "tls/peer_name.h"
 
 static bool name_is_right(const struct tls_transport *tls, const WOLFSSL_BUFFER_INFO *certificate)
@@ -71,8 +72,8 @@ static bool is_host_name(const char *host)
     }
     for (size_t i = 0; i < len; i++) {
         char c = host[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '-' || c == '_' || (c == '.' && host[i + 1] != '.');
+        bool fine = ascii_is_letter(c) || ascii_is_digit(c) || c == '-' || c == '_' ||
+                    (c == '.' && host[i + 1] != '.');
 
         if (!fine) {
             return false;

@@ -5,6 +5,7 @@
 
 #include <halo/error.h>
 
+#include "core/base/ascii.h"
 #include "core/base/base.h"
 #include "hpack/hpack.h"
 
@@ -44,10 +45,10 @@ void halo_header_set_free(halo_header_set *set)
 
 static char *copy_text(char *to, halo_bytes from, bool lower)
 {
-    for (size_t i = 0; i < from.len; i++) {
-        char octet = from.data[i];
-
-        to[i] = lower && octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
+    if (lower) {
+        ascii_copy_lower(to, from.data, from.len);
+    } else if (from.len > 0) {
+        memcpy(to, from.data, from.len);
     }
     return to + from.len;
 }

@@ -8,6 +8,8 @@
 
 #include <halo/error.h>
 
+#include "core/base/ascii.h"
+
 static const char UNIX_PREFIX[] = "unix:";
 
 enum { UNIX_PREFIX_LEN = sizeof(UNIX_PREFIX) - 1 };
@@ -21,7 +23,7 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *out)
         return false;
     }
     for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9') {
+        if (!ascii_is_digit(*text)) {
             return false;
         }
         value = value * 10 + (uint32_t)(*text - '0');

@@ -1,5 +1,6 @@
 #include "core/proto/block_parts.h"
 
+#include "core/base/ascii.h"
 #include "core/proto/message.h"
 #include "core/proto/padding.h"
 
@@ -66,9 +67,7 @@ struct kept_list *parts_keep(struct memory *memory, const struct block_parts *pa
     for (size_t i = 0; i < count; i++) {
         char *name = (char *)(uintptr_t)list->fields[i].name.data;
 
-        for (size_t j = 0; j < list->fields[i].name.len; j++) {
-            name[j] = name[j] >= 'A' && name[j] <= 'Z' ? (char)(name[j] | 0x20) : name[j];
-        }
+        ascii_copy_lower(name, name, list->fields[i].name.len);
     }
     return list;
 }

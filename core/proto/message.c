@@ -1,5 +1,6 @@
 #include "core/proto/message.h"
 
+#include "core/base/ascii.h"
 #include "core/base/header.h"
 #include "core/proto/limits.h"
 #include "hpack/hpack.h"
@@ -32,7 +33,7 @@ static const struct fault *read_content_length(halo_bytes value, struct message 
         return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length is not a number");
     }
     for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') {
+        if (!ascii_is_digit(value.data[i])) {
             return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length is not a number");
         }
         length = length * 10 + (value.data[i] - '0');
@@ -200,33 +201,14 @@ static bool scheme_ok(halo_bytes value)
     if (HALO_LIKELY(is_http(value))) {
         return true;
     }
-    if (value.len == 0 || (value.data[0] | 0x20) < 'a' || (value.data[0] | 0x20) > 'z') {
+    if (value.len == 0 || !ascii_is_letter(value.data[0])) {
         return false;
     }
     for (size_t i = 0; i < value.len; i++) {
         char octet = value.data[i];
-        bool letter = (octet | 0x20) >= 'a' && (octet | 0x20) <= 'z';
 
-        if (!letter && (octet < '0' || octet > '9') && octet != '+' && octet != '-' &&
+        if (!ascii_is_letter(octet) && !ascii_is_digit(octet) && octet != '+' && octet != '-' &&
             octet != '.') {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool host_equal(halo_bytes a, halo_bytes b)
-{
-    if (a.len != b.len) {
-        return false;
-    }
-    for (size_t i = 0; i < a.len; i++) {
-        char left = a.data[i];
-        char right = b.data[i];
-
-        left = left >= 'A' && left <= 'Z' ? (char)(left | 0x20) : left;
-        right = right >= 'A' && right <= 'Z' ? (char)(right | 0x20) : right;
-        if (left != right) {
             return false;
         }
     }
@@ -246,7 +228,7 @@ static inline const struct fault *check_authority(const struct pseudo_fields *ps
         return MALFORMED_AS(HALO_E_BAD_AUTHORITY, "malformed host");
     }
     if (authority != NULL && pseudo->host != NULL &&
-        !host_equal(authority->value, pseudo->host->value)) {
+        !ascii_equal(authority->value, pseudo->host->value)) {
         return MALFORMED_AS(HALO_E_BAD_AUTHORITY, ":authority and host differ");
     }
     if (authority == NULL && pseudo->host == NULL && needed) {
@@ -311,7 +293,7 @@ static const struct fault *check_method(halo_bytes method)
     /* A method is a token; so is a field name, but for its case. */
     for (size_t i = 0; i < method.len; i++) {
         char octet = method.data[i];
-        char lower = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
+        char lower = ascii_lower(octet);
 
         if (octet == ':' || hpack_name_flags((halo_bytes){ &lower, 1 }) != 0) {
             return MALFORMED("malformed :method");
@@ -406,7 +388,7 @@ static bool name_ok_in_lower_case(halo_bytes name)
     for (size_t i = 0; i < name.len; i++) {
         char octet = name.data[i];
 
-        if (octet >= 'A' && octet <= 'Z') {
+        if (ascii_is_upper(octet)) {
             capital = true;
         } else if (hpack_name_flags((halo_bytes){ &octet, 1 }) != 0) {
             return false;
@@ -423,11 +405,7 @@ static int check_mixed_case_field(const halo_header *field, unsigned *notes)
     if (field->name.len > sizeof(lower)) {
         return 0;
     }
-    for (size_t i = 0; i < field->name.len; i++) {
-        char octet = field->name.data[i];
-
-        lower[i] = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
-    }
+    ascii_copy_lower(lower, field->name.data, field->name.len);
     same.name.data = lower;
     same.token = halo_name_token(same.name);
     *notes |= header_note(same.token);
@@ -486,18 +464,15 @@ static uint16_t token_of(halo_bytes name)
     if (name.len > sizeof(lower)) {
         return HALO_NAME_UNKNOWN;
     }
-    for (size_t i = 0; i < name.len; i++) {
-        char octet = name.data[i];
-
-        lower[i] = octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
-    }
+    ascii_copy_lower(lower, name.data, name.len);
     return halo_name_token((halo_bytes){ lower, name.len });
 }
 
 bool message_hosts_agree(halo_bytes authority, const halo_header *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (token_of(fields[i].name) == HALO_NAME_HOST && !host_equal(authority, fields[i].value)) {
+        if (token_of(fields[i].name) == HALO_NAME_HOST &&
+            !ascii_equal(authority, fields[i].value)) {
             return false;
         }
     }

@@ -1,34 +1,11 @@
 #include "core/proto/origin.h"
 
+#include "core/base/ascii.h"
+
 enum {
     PORT_MAX = 65535,
     GROUPS = 8, /* of an IPv6 address, 16 bits each */
 };
-
-static char lower(char octet)
-{
-    return octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
-}
-
-static bool is_digit(char octet)
-{
-    return octet >= '0' && octet <= '9';
-}
-
-static bool equal_lower(halo_bytes text, const char *word)
-{
-    size_t len = strlen(word);
-
-    if (text.len != len) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (lower(text.data[i]) != word[i]) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static void put(struct origin *origin, char octet)
 {
@@ -45,15 +22,6 @@ static void put_text(struct origin *origin, const char *text)
 
 /* ---- IPv6 (RFC 4291 2.2, RFC 5952) ----------------------------------------------------- */
 
-static int hex_value(char octet)
-{
-    octet = lower(octet);
-    if (is_digit(octet)) {
-        return octet - '0';
-    }
-    return octet >= 'a' && octet <= 'f' ? octet - 'a' + 10 : -1;
-}
-
 /* Four decimal numbers at the end of an address: two groups. */
 static bool read_dotted(halo_bytes text, uint16_t *groups)
 {
@@ -64,7 +32,7 @@ static bool read_dotted(halo_bytes text, uint16_t *groups)
         uint32_t number = 0;
         size_t start = at;
 
-        while (at < text.len && is_digit(text.data[at]) && at - start < 3) {
+        while (at < text.len && ascii_is_digit(text.data[at]) && at - start < 3) {
             number = number * 10 + (uint32_t)(text.data[at++] - '0');
         }
         if (at == start || number > 255 || (text.data[start] == '0' && at - start > 1)) {
@@ -114,8 +82,8 @@ static bool read_address(halo_bytes text, uint16_t groups[GROUPS])
         if (count == GROUPS) {
             return false;
         }
-        while (at < text.len && hex_value(text.data[at]) >= 0 && at - start < 4) {
-            value = value << 4 | (uint32_t)hex_value(text.data[at++]);
+        while (at < text.len && ascii_hex_value(text.data[at]) >= 0 && at - start < 4) {
+            value = value << 4 | (uint32_t)ascii_hex_value(text.data[at++]);
         }
         if (at == start) {
             return false;
@@ -200,10 +168,10 @@ static void put_address(struct origin *origin, const uint16_t groups[GROUPS])
 static bool put_scheme(struct origin *origin, halo_bytes scheme, uint32_t *default_port)
 {
     origin->len = 0;
-    if (equal_lower(scheme, "https")) {
+    if (ascii_equal(scheme, (halo_bytes)HALO_LIT("https"))) {
         *default_port = 443;
         put_text(origin, "https://");
-    } else if (equal_lower(scheme, "http")) {
+    } else if (ascii_equal(scheme, (halo_bytes)HALO_LIT("http"))) {
         *default_port = 80;
         put_text(origin, "http://");
     } else {
@@ -218,10 +186,10 @@ static bool put_name(struct origin *origin, halo_bytes host)
         return false;
     }
     for (size_t i = 0; i < host.len; i++) {
-        char octet = lower(host.data[i]);
+        char octet = ascii_lower(host.data[i]);
 
-        if (!(octet >= 'a' && octet <= 'z') && !is_digit(octet) && octet != '-' && octet != '.' &&
-            octet != '_') {
+        if (!(octet >= 'a' && octet <= 'z') && !ascii_is_digit(octet) && octet != '-' &&
+            octet != '.' && octet != '_') {
             return false;
         }
         put(origin, octet);
@@ -269,7 +237,7 @@ static bool read_port(halo_bytes text, uint32_t default_port, uint32_t *port)
         return true;
     }
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.data[i]) || *port > PORT_MAX) {
+        if (!ascii_is_digit(text.data[i]) || *port > PORT_MAX) {
             return false;
         }
         *port = *port * 10 + (uint32_t)(text.data[i] - '0');
