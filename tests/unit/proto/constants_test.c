@@ -115,6 +115,31 @@ static void test_M08_Q01_Q08_Q09_Q10_session_constants_of_node(void **state)
     assert_true(count > 200);
 }
 
+/* The reason phrases of http.STATUS_CODES, which HTTP/1.1 sends, too. */
+static void test_Q10_session_phrases_of_node(void **state)
+{
+    FILE *node = popen("node -e \"const c=require('http').STATUS_CODES;for(const k in c)"
+                       "console.log(k+' '+c[k])\" 2>/dev/null",
+                       "r");
+    char line[200];
+    size_t count = 0;
+
+    (void)state;
+    assert_non_null(node);
+    while (fgets(line, sizeof(line), node) != NULL) {
+        const char *phrase = halo_http_status_text(atoi(line));
+
+        line[strcspn(line, "\n")] = '\0';
+        assert_non_null(phrase);
+        assert_string_equal(phrase, line + 4);
+        count++;
+    }
+    if (pclose(node) != 0 || count == 0) {
+        skip();
+    }
+    assert_true(count > 60);
+}
+
 static void test_X06_X07_M07_session_each_code_of_node_has_an_error(void **state)
 {
     static const int errors[] = {
@@ -197,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_M08_Q01_Q02_Q03_Q04_Q05_Q06_Q07_Q11_session_numbers),
         cmocka_unit_test(test_Q08_Q09_Q10_session_names_methods_statuses),
         cmocka_unit_test(test_M08_Q01_Q08_Q09_Q10_session_constants_of_node),
+        cmocka_unit_test(test_Q10_session_phrases_of_node),
         cmocka_unit_test(test_X06_X07_M07_session_each_code_of_node_has_an_error),
         cmocka_unit_test(test_X08_X09_session_code_names),
     };

@@ -376,7 +376,7 @@ static void test_N08_server_http1_not_continued(void **state)
     (void)state;
     h1_respond(h1, 413, "0", "");
     h1_expect(h1,
-              "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+              "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_true(h1->over);
     h1_free(h1);
 }
