@@ -8,6 +8,7 @@
  *     octets <- out <- response <- HEADERS, DATA, RST_STREAM ... <- session
  *
  *   http1.c           the machine: one exchange after the other, errors, deadlines
+ *   http1_input.c     what the client sends, from the octets that wait to the request
  *   http1_section.c   gathers a head or a trailer section and checks every octet of it
  *   http1_request.c   what a head means; fields as HTTP/2 has them
  *   http1_confirm.c   llhttp's opinion of the same octets: it must be ours
@@ -15,7 +16,7 @@
  *   http1_frames.c    frames for the session
  *   http1_output.c    frames of the session
  *   http1_response.c  responses as HTTP/1.1 has them
- *   http1_status.c    reason phrases, and responses that no application made
+ *   http1_status.c    status lines, and responses that no application made
  *   http1_conn.c      the machine as the protocol of a connection; which protocol is it?
  *
  * The machine does no I/O and reads no clock. User code runs in `dispatch` alone.
@@ -291,8 +292,27 @@ bool http1_tick(struct http1 *http1);
 
 /* Answers with an error and ends the session. `status` 0: without a response. */
 void http1_fail(struct http1 *http1, int status, const char *reason);
+/* The same for the result of a part that reads; memory may be what is short. */
+void http1_fail_with(struct http1 *http1, int result, const char *reason);
+void http1_out_of_memory(struct http1 *http1);
 /* Ends the session in order. */
 void http1_finish(struct http1 *http1);
+
+/* The time that is so long from now; UINT64_MAX, which never comes, for 0. */
+static inline uint64_t http1_after_ms(const struct http1 *http1, uint32_t ms)
+{
+    return ms == 0 ? UINT64_MAX : http1->now_ns + (uint64_t)ms * 1000000u;
+}
+
+/* ---- http1_input.c --------------------------------------------------------------------- */
+
+/* Puts the slice, which is taken, behind the others. Returns false when memory is short. */
+bool http1_put_input(struct http1 *http1, halo_slice *slice);
+void http1_drop_input(struct http1 *http1);
+/* Forgets the exchange: what comes next is a request line. */
+void http1_begin_head(struct http1 *http1);
+/* Takes the next piece of what has come. Returns whether there may be more to do. */
+bool http1_step(struct http1 *http1);
 
 /* ---- http1_frames.c -------------------------------------------------------------------- */
 
@@ -318,8 +338,6 @@ void http1_write_data(struct http1 *http1, const uint8_t *data, size_t len);
 void http1_write_end(struct http1 *http1);
 void http1_write_continue(struct http1 *http1);
 
-/* "Not Found"; "" for statuses without a name. */
-const char *http1_reason_phrase(int status);
 void http1_write_status_line(struct output *out, int status);
 /* A whole response without content, behind which the connection is closed. */
 void http1_write_error(struct output *out, int status);
