@@ -114,38 +114,32 @@ static void test_server_generic_3_2_headers_with_priority(struct fake_peer *peer
     put_get_framed(peer, 5, F_PRIORITY | F_PADDED, 9, 0x80000000);
 }
 
-static void test_server_generic_3_3_priority_of_weight_1(struct fake_peer *peer)
+/* PRIORITY frames, each of which opens nothing, and the request that comes then. */
+struct signals {
+    struct {
+        uint32_t id; /* 0: no frame */
+        uint32_t depends_on;
+        uint8_t weight;
+    } frames[2];
+    uint32_t request_id;
+};
+
+static void take_signals(struct fake_peer *peer)
 {
-    put_priority(&peer->in, 1, 0, 0);
-    put_get_framed(peer, 1, 0, 0, 0);
+    const struct signals *signals = conform_data(peer);
+
+    for (size_t i = 0; i < HALO_ARRAY_LEN(signals->frames) && signals->frames[i].id != 0; i++) {
+        put_priority(&peer->in, signals->frames[i].id, signals->frames[i].depends_on,
+                     signals->frames[i].weight);
+    }
+    put_get_framed(peer, signals->request_id, 0, 0, 0);
 }
 
-static void test_server_generic_3_3_priority_of_weight_256(struct fake_peer *peer)
-{
-    put_priority(&peer->in, 1, 0, 255);
-    put_get_framed(peer, 1, 0, 0, 0);
-}
-
-static void test_server_generic_3_3_priority_with_dependency(struct fake_peer *peer)
-{
-    put_priority(&peer->in, 1, 0, 255);
-    put_priority(&peer->in, 3, 1, 255);
-    put_get_framed(peer, 1, 0, 0, 0);
-}
-
-static void test_server_generic_3_3_priority_exclusive(struct fake_peer *peer)
-{
-    put_priority(&peer->in, 1, 0x80000000, 255);
-    put_priority(&peer->in, 3, 0x80000001, 255);
-    put_get_framed(peer, 1, 0, 0, 0);
-}
-
-/* PRIORITY opens nothing: lower numbers can still be used. */
-static void test_server_generic_3_3_priority_of_a_later_stream(struct fake_peer *peer)
-{
-    put_priority(&peer->in, 5, 0, 255);
-    put_get_framed(peer, 3, 0, 0, 0);
-}
+#define SIGNAL_ROW(test_, request_id_, ...)                                                        \
+    CONFORM_ROW(                                                                                   \
+        test_, take_signals,                                                                       \
+        (&(const struct signals){ .frames = { __VA_ARGS__ }, .request_id = (request_id_) }),       \
+        ACCEPTED, .answers = true)
 
 static void test_server_generic_3_4_rst_stream(struct fake_peer *peer)
 {
@@ -265,101 +259,42 @@ static void test_server_generic_4_post_with_trailers(struct fake_peer *peer)
 
 /* ---- header fields --------------------------------------------------------------------- */
 
-/* A request with one field more, whose octets are given; it must come out as `text`. */
-static void take_field(struct fake_peer *peer, const char *octets, size_t len, const char *text)
+/* A form of field or of size update, and what it must come out as. */
+struct form {
+    const char *octets;
+    size_t len;
+    const char *text;
+};
+
+/* A request with one field more. */
+static void take_field(struct fake_peer *peer)
 {
+    const struct form *form = conform_data(peer);
     struct wire block = { 0 };
     struct wire log = { 0 };
 
     put_request_block(&block);
-    wire_octets(&block, octets, len);
+    wire_octets(&block, form->octets, form->len);
     put_headers(&peer->in, 1, F_END_STREAM | F_END_HEADERS, &block);
     peer_go(peer);
     wire_format(&log,
-                "REQUEST 1 END :method=GET :scheme=https :path=/ :authority=example.org%s%s\n"
+                "REQUEST 1 END :method=GET :scheme=https :path=/ :authority=example.org %s\n"
                 "CLOSED 1\n",
-                text[0] != '\0' ? " " : "", text);
+                form->text);
     wire_octet(&log, 0);
     expect_log(peer, (const char *)log.data);
     expect_answer(peer, 1);
     wire_free(&block);
     wire_free(&log);
 }
-#define TAKE(peer, octets, text) take_field(peer, octets, sizeof(octets) - 1, text)
 
-/* "test" in the code of RFC 7541 appendix B. */
-#define CODED_TEST "\x83\x49\x50\x9f"
-
-static void test_server_generic_5_indexed(struct fake_peer *peer)
+/* A request behind updates of the table's size. */
+static void take_updates(struct fake_peer *peer)
 {
-    TAKE(peer, "\x90", "accept-encoding=gzip, deflate");
-}
-
-static void test_server_generic_5_indexing_known_name(struct fake_peer *peer)
-{
-    TAKE(peer, "\x7a\x04test", "user-agent=test");
-}
-
-static void test_server_generic_5_indexing_known_name_coded(struct fake_peer *peer)
-{
-    TAKE(peer, "\x7a" CODED_TEST, "user-agent=test");
-}
-
-static void test_server_generic_5_indexing_new_name(struct fake_peer *peer)
-{
-    TAKE(peer, "\x40\x04test\x04test", "test=test");
-}
-
-static void test_server_generic_5_indexing_new_name_coded(struct fake_peer *peer)
-{
-    TAKE(peer, "\x40" CODED_TEST CODED_TEST, "test=test");
-}
-
-static void test_server_generic_5_literal_known_name(struct fake_peer *peer)
-{
-    TAKE(peer, "\x0f\x2b\x04test", "user-agent=test");
-}
-
-static void test_server_generic_5_literal_known_name_coded(struct fake_peer *peer)
-{
-    TAKE(peer, "\x0f\x2b" CODED_TEST, "user-agent=test");
-}
-
-static void test_server_generic_5_literal_new_name(struct fake_peer *peer)
-{
-    TAKE(peer, "\x00\x04test\x04test", "test=test");
-}
-
-static void test_server_generic_5_literal_new_name_coded(struct fake_peer *peer)
-{
-    TAKE(peer, "\x00" CODED_TEST CODED_TEST, "test=test");
-}
-
-static void test_server_generic_5_never_indexed_known_name(struct fake_peer *peer)
-{
-    TAKE(peer, "\x1f\x2b\x04test", "user-agent=test");
-}
-
-static void test_server_generic_5_never_indexed_known_name_coded(struct fake_peer *peer)
-{
-    TAKE(peer, "\x1f\x2b" CODED_TEST, "user-agent=test");
-}
-
-static void test_server_generic_5_never_indexed_new_name(struct fake_peer *peer)
-{
-    TAKE(peer, "\x10\x04test\x04test", "test=test");
-}
-
-static void test_server_generic_5_never_indexed_new_name_coded(struct fake_peer *peer)
-{
-    TAKE(peer, "\x10" CODED_TEST CODED_TEST, "test=test");
-}
-
-static void put_get_behind(struct fake_peer *peer, const char *updates, size_t len)
-{
+    const struct form *form = conform_data(peer);
     struct wire block = { 0 };
 
-    wire_octets(&block, updates, len);
+    wire_octets(&block, form->octets, form->len);
     put_request_block(&block);
     put_headers(&peer->in, 1, F_END_STREAM | F_END_HEADERS, &block);
     wire_free(&block);
@@ -367,15 +302,16 @@ static void put_get_behind(struct fake_peer *peer, const char *updates, size_t l
     expect_answer(peer, 1);
 }
 
-static void test_server_generic_5_size_update(struct fake_peer *peer)
-{
-    put_get_behind(peer, "\x3f\xe1\x1f", 3); /* 4096 */
-}
+#define FORM_ROW(test_, play_, octets_, text_)                                                     \
+    CONFORM_ROW(test_, play_,                                                                      \
+                (&(const struct form){                                                             \
+                    .octets = (octets_), .len = sizeof(octets_) - 1, .text = (text_) }),           \
+                ACCEPTED, .answers = true)
+#define FIELD_ROW(test_, octets_, text_) FORM_ROW(test_, take_field, octets_, text_)
+#define UPDATE_ROW(test_, octets_)       FORM_ROW(test_, take_updates, octets_, "")
 
-static void test_server_generic_5_two_size_updates(struct fake_peer *peer)
-{
-    put_get_behind(peer, "\x20\x3f\xe1\x1f", 4); /* 0, then 4096 */
-}
+/* "test" in the code of RFC 7541 appendix B. */
+#define CODED_TEST "\x83\x49\x50\x9f"
 
 /* ---- a client's exchanges -------------------------------------------------------------- */
 
@@ -404,11 +340,12 @@ static const struct conform_case cases[] = {
     SERVER_CASE(test_server_generic_3_2_headers, ACCEPTED, .answers = true),
     SERVER_CASE(test_server_generic_3_2_headers_with_padding, ACCEPTED, .answers = true),
     SERVER_CASE(test_server_generic_3_2_headers_with_priority, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_3_3_priority_of_weight_1, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_3_3_priority_of_weight_256, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_3_3_priority_with_dependency, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_3_3_priority_exclusive, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_3_3_priority_of_a_later_stream, ACCEPTED, .answers = true),
+    SIGNAL_ROW(test_server_generic_3_3_priority_of_weight_1, 1, { 1, 0, 0 }),
+    SIGNAL_ROW(test_server_generic_3_3_priority_of_weight_256, 1, { 1, 0, 255 }),
+    SIGNAL_ROW(test_server_generic_3_3_priority_with_dependency, 1, { 1, 0, 255 }, { 3, 1, 255 }),
+    SIGNAL_ROW(test_server_generic_3_3_priority_exclusive, 1, { 1, 0x80000000, 255 },
+               { 3, 0x80000001, 255 }),
+    SIGNAL_ROW(test_server_generic_3_3_priority_of_a_later_stream, 3, { 5, 0, 255 }),
     SERVER_CASE(test_server_generic_3_4_rst_stream, ACCEPTED, .before = POSTED),
     SERVER_CASE(test_server_generic_3_5_settings, ACCEPTED),
     SERVER_CASE(test_server_generic_3_7_ping, ACCEPTED),
@@ -421,21 +358,29 @@ static const struct conform_case cases[] = {
     SERVER_CASE(test_server_generic_4_head, ACCEPTED),
     SERVER_CASE(test_server_generic_4_post, ACCEPTED, .answers = true),
     SERVER_CASE(test_server_generic_4_post_with_trailers, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_indexed, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_indexing_known_name, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_indexing_known_name_coded, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_indexing_new_name, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_indexing_new_name_coded, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_literal_known_name, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_literal_known_name_coded, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_literal_new_name, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_literal_new_name_coded, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_never_indexed_known_name, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_never_indexed_known_name_coded, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_never_indexed_new_name, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_never_indexed_new_name_coded, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_size_update, ACCEPTED, .answers = true),
-    SERVER_CASE(test_server_generic_5_two_size_updates, ACCEPTED, .answers = true),
+    FIELD_ROW(test_server_generic_5_indexed, "\x90", "accept-encoding=gzip, deflate"),
+    FIELD_ROW(test_server_generic_5_indexing_known_name, "\x7a\x04test", "user-agent=test"),
+    FIELD_ROW(test_server_generic_5_indexing_known_name_coded, "\x7a" CODED_TEST,
+              "user-agent=test"),
+    FIELD_ROW(test_server_generic_5_indexing_new_name, "\x40\x04test\x04test", "test=test"),
+    FIELD_ROW(test_server_generic_5_indexing_new_name_coded, "\x40" CODED_TEST CODED_TEST,
+              "test=test"),
+    FIELD_ROW(test_server_generic_5_literal_known_name, "\x0f\x2b\x04test", "user-agent=test"),
+    FIELD_ROW(test_server_generic_5_literal_known_name_coded, "\x0f\x2b" CODED_TEST,
+              "user-agent=test"),
+    FIELD_ROW(test_server_generic_5_literal_new_name, "\x00\x04test\x04test", "test=test"),
+    FIELD_ROW(test_server_generic_5_literal_new_name_coded, "\x00" CODED_TEST CODED_TEST,
+              "test=test"),
+    FIELD_ROW(test_server_generic_5_never_indexed_known_name, "\x1f\x2b\x04test",
+              "user-agent=test"),
+    FIELD_ROW(test_server_generic_5_never_indexed_known_name_coded, "\x1f\x2b" CODED_TEST,
+              "user-agent=test"),
+    FIELD_ROW(test_server_generic_5_never_indexed_new_name, "\x10\x04test\x04test", "test=test"),
+    FIELD_ROW(test_server_generic_5_never_indexed_new_name_coded, "\x10" CODED_TEST CODED_TEST,
+              "test=test"),
+    /* 4096; 0, then 4096 */
+    UPDATE_ROW(test_server_generic_5_size_update, "\x3f\xe1\x1f"),
+    UPDATE_ROW(test_server_generic_5_two_size_updates, "\x20\x3f\xe1\x1f"),
     CLIENT_CASE(test_client_generic_information_body_and_trailers, ACCEPTED),
 };
 

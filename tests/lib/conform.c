@@ -41,6 +41,11 @@ static const struct conform_case *case_of(const struct fake_peer *peer)
     return (const struct conform_case *)(const void *)peer->scenario;
 }
 
+const void *conform_data(const struct fake_peer *peer)
+{
+    return case_of(peer)->data;
+}
+
 static void begin(struct fake_peer *peer, const struct conform_case *played)
 {
     peer->app = played->answers ? app_respond : NULL;

@@ -36,6 +36,7 @@ struct conform_case {
     uint32_t code;
     uint32_t stream_id;
     uint32_t reset_first; /* RST_STREAM of this stream precedes GOAWAY */
+    const void *data;     /* what tells cases of one play apart; for conform_data() */
 };
 
 /* What a row says after the name. */
@@ -55,6 +56,12 @@ struct conform_case {
         .scenario = { .run = conform_play, .role = (role_) }, .name = #test_, .play = (test_),     \
         __VA_ARGS__                                                                                \
     }
+/* A case whose play others share: `data_` is what it makes of it. */
+#define CONFORM_ROW(test_, play_, data_, ...)                                                      \
+    {                                                                                              \
+        .scenario = { .run = conform_play, .role = HALO_SERVER }, .name = #test_, .play = (play_), \
+        .data = (data_), __VA_ARGS__                                                               \
+    }
 #define SERVER_CASE(test_, ...) CONFORM_CASE(HALO_SERVER, test_, __VA_ARGS__)
 #define CLIENT_CASE(test_, ...) CONFORM_CASE(HALO_CLIENT, test_, __VA_ARGS__)
 
@@ -66,6 +73,8 @@ struct conform_group {
 #define CONFORM_GROUP(group_, name_, cases_)                                                       \
     const struct conform_group group_ = { (name_), (cases_), HALO_ARRAY_LEN(cases_) }
 
+/* The `data` of the case that is played. */
+const void *conform_data(const struct fake_peer *peer);
 /* The run of each scenario. */
 void conform_play(struct fake_peer *peer);
 /* Runs a group; returns the number of cases that failed. */

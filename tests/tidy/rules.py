@@ -47,6 +47,7 @@ class Sources:
         if text is None:
             return False
         defined = rf"^(?:static )?void {test}\(|^\s*def {test}\(|\b{test}\b\s*[:=(]"
+        defined += rf"|_ROW\({test},"  # a row of a table whose cases share a function
         return re.search(defined, text, re.M) is not None
 
 

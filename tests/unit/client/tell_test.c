@@ -1,10 +1,56 @@
 /*
- * What sessions on a loop tell beside requests and responses: <halo/connection.h>. Rows of Node's surface are
- * in the names.
+ * What sessions on a loop tell beside requests and responses: <halo/connection.h>. Rows of
+ * Node's surface are in the names.
  */
 #include "tell_fixture.h"
 
 #include "core/proto/session.h"
+
+/* ---- cases ----------------------------------------------------------------------------- */
+
+enum { AT_CLIENT, AT_SERVER };
+
+/* What is done, and what the sides must have told of it then. */
+struct tell_case {
+    const char *name;
+    void (*prepare)(struct duo *duo); /* options and hooks of the sides; NULL: none */
+    void (*on_request)(struct duo *duo, halo_stream *stream);
+    void (*on_connect)(struct duo *duo, halo_session *session);
+    bool without_request;
+    bool stay_open;
+    struct {
+        int side;
+        const char *word; /* the lines that begin with it; NULL: the list is over */
+        const char *lines;
+    } expected[10];
+    void (*check)(struct duo *duo); /* beyond the lines; NULL: nothing */
+};
+
+static void run_case(void **state)
+{
+    const struct tell_case *played = *state;
+    struct duo duo;
+
+    duo_init(&duo);
+    duo.on_request = played->on_request;
+    duo.on_connect = played->on_connect;
+    duo.stay_open = played->stay_open;
+    if (played->prepare != NULL) {
+        played->prepare(&duo);
+    }
+    duo_start(&duo);
+    if (!played->without_request) {
+        duo_request(&duo, "/");
+    }
+    duo_run(&duo);
+    for (size_t i = 0; i < HALO_ARRAY_LEN(played->expected) && played->expected[i].word; i++) {
+        expect_lines(played->expected[i].side == AT_CLIENT ? &duo.at_client : &duo.at_server,
+                     played->expected[i].word, played->expected[i].lines);
+    }
+    if (played->check != NULL) {
+        played->check(&duo);
+    }
+}
 
 /* ---- push ------------------------------------------------------------------------------ */
 
@@ -34,46 +80,10 @@ static void page(struct duo *duo, halo_stream *stream)
     assert_int_equal(halo_stream_write(stream, "page", 4, HALO_END_STREAM), 0);
 }
 
-static void pushes_wanted(struct duo *duo)
+static void want_pushes(struct duo *duo)
 {
-    duo_init(duo);
-    duo->on_request = page;
     duo->client_options.session.settings.enable_push = 1;
     duo->client_options.session.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_ENABLE_PUSH);
-}
-
-static void test_C03_C05_E10_L03_N06_client_pushed_responses(void **state)
-{
-    struct duo duo;
-
-    (void)state;
-    pushes_wanted(&duo);
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "push", "push 2 of 1 /style\npush 4 of 1 /script\n");
-    expect_lines(&duo.at_client, "data 2", "data 2 style\n");
-    expect_lines(&duo.at_client, "end 2", "end 2\n");
-    expect_lines(&duo.at_client, "close 2", "close 2 in order\n");
-    expect_lines(&duo.at_client, "response 4", "response 4 404 END\n");
-    expect_lines(&duo.at_client, "close 4", "close 4 in order\n");
-    expect_lines(&duo.at_client, "data 1", "data 1 page\n");
-    expect_lines(&duo.at_client, "session_close", "session_close in order\n");
-}
-
-static void test_L02_V04_V05_server_push(void **state)
-{
-    struct duo duo;
-
-    (void)state;
-    pushes_wanted(&duo);
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_server, "close 1", "close 1 in order\n");
-    expect_lines(&duo.at_server, "close 2", "close 2 in order\n");
-    expect_lines(&duo.at_server, "close 4", "close 4 in order\n");
-    expect_lines(&duo.at_server, "end", "end 1\n"); /* of the request alone */
 }
 
 static void refuse_style(struct side *side, halo_stream *pushed)
@@ -84,20 +94,10 @@ static void refuse_style(struct side *side, halo_stream *pushed)
     }
 }
 
-static void test_C05_client_refuses_a_push(void **state)
+static void want_script_alone(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    pushes_wanted(&duo);
-    duo.at_client.on_push = refuse_style;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "response 2", "");
-    expect_lines(&duo.at_client, "data 2", "");
-    expect_lines(&duo.at_client, "close 2", "close 2 HALO_E_STREAM_CANCEL 8\n");
-    expect_lines(&duo.at_client, "close 4", "close 4 in order\n");
+    want_pushes(duo);
+    duo->at_client.on_push = refuse_style;
 }
 
 /* Large enough that its end has not gone out when the reset comes. */
@@ -120,7 +120,8 @@ static void test_V04_server_push_is_refused(void **state)
 
     (void)state;
     deaf.on_push = NULL;
-    pushes_wanted(&duo);
+    duo_init(&duo);
+    want_pushes(&duo);
     duo.on_request = large_push;
     duo_start(&duo);
     halo_session_set_callbacks(halo_client_session(duo.client), &deaf, &duo.at_client);
@@ -140,19 +141,6 @@ static void push_in_vain(struct duo *duo, halo_stream *stream)
     assert_int_equal(halo_stream_push_allowed(stream), 0);
     assert_int_equal(halo_stream_push(stream, &request, NULL, &pushed), HALO_E_PUSH_DISABLED);
     assert_int_equal(halo_stream_respond(stream, 200, NULL, HALO_END_STREAM), 0);
-}
-
-static void test_V06_server_push_is_disabled(void **state)
-{
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = push_in_vain;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "response", "response 1 200 END\n");
 }
 
 /* ---- SETTINGS and PING ----------------------------------------------------------------- */
@@ -180,27 +168,10 @@ static void close_client(struct side *side, halo_session *session)
     halo_client_close(side->duo->client);
 }
 
-/* The last thing to be answered is the PING: nothing is cancelled. */
-static void test_E07_E08_F05_F10_client_answers(void **state)
+static void ask_at_both(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_connect = settings_and_ping;
-    duo.on_server_session = settings_and_ping;
-    duo.at_client.on_ping_ack = close_client;
-    duo_start(&duo);
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "settings_ack",
-                 "settings_ack window=65535\nsettings_ack window=77777\n");
-    expect_lines(&duo.at_client, "ping_ack", "ping_ack 12345678\n");
-    expect_lines(&duo.at_client, "ping", "ping 12345678\n");
-    expect_lines(&duo.at_client, "settings", "settings window=65535\nsettings window=77777\n");
-    expect_lines(&duo.at_server, "ping", "ping 12345678\n");
-    expect_lines(&duo.at_server, "settings", "settings window=65535\nsettings window=77777\n");
-    expect_lines(&duo.at_client, "ping_cancel", "");
-    expect_lines(&duo.at_client, "settings_cancel", "");
+    duo->on_server_session = settings_and_ping;
+    duo->at_client.on_ping_ack = close_client;
 }
 
 static void ask_and_destroy(struct duo *duo, halo_session *session)
@@ -209,19 +180,10 @@ static void ask_and_destroy(struct duo *duo, halo_session *session)
     halo_client_destroy(duo->client, HALO_CANCEL);
 }
 
-static void test_F06_F11_client_unanswered(void **state)
+static void cancels_come_first(struct duo *duo)
 {
-    struct duo duo;
-    const char *log = duo.at_client.log;
+    const char *log = duo->at_client.log;
 
-    (void)state;
-    duo_init(&duo);
-    duo.on_connect = ask_and_destroy;
-    duo_start(&duo);
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "settings_cancel", "settings_cancel window=77777\n");
-    expect_lines(&duo.at_client, "ping_cancel", "ping_cancel 12345678\n");
-    expect_lines(&duo.at_client, "settings_ack", "");
     assert_true(strstr(log, "session_close") > strstr(log, "settings_cancel"));
     assert_true(strstr(log, "session_close") > strstr(log, "ping_cancel"));
 }
@@ -236,63 +198,25 @@ static void go_away(struct duo *duo, halo_stream *stream)
     assert_int_equal(halo_stream_respond(stream, 200, NULL, HALO_END_STREAM), 0);
 }
 
-/* NO_ERROR: what is open finishes. */
-static void test_E01_E05_E06_client_goaway(void **state)
-{
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = go_away;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "goaway", "goaway 0 last=1 soon\n");
-    expect_lines(&duo.at_client, "close", "close 1 in order\n");
-    expect_lines(&duo.at_client, "session_close", "session_close in order\n");
-}
-
 static void destroy_with_code(struct duo *duo, halo_stream *stream)
 {
     (void)duo;
     halo_session_destroy(halo_stream_session(stream), HALO_ENHANCE_YOUR_CALM);
 }
 
-/* Another code: everything ends with it, and streams are told before their session. */
-static void test_E03_E06_E12_T03_client_goaway_in_error(void **state)
+/* Streams are told before their session. */
+static void streams_come_first(struct duo *duo)
 {
-    struct duo duo;
-    const char *log = duo.at_client.log;
+    const char *log = duo->at_client.log;
 
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = destroy_with_code;
-    duo.stay_open = true;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "close", "close 1 HALO_E_SESSION_ERROR 11\n");
-    expect_lines(&duo.at_client, "session_close", "session_close HALO_E_SESSION_ERROR 11\n");
     assert_true(strstr(log, "session_close") > strstr(log, "\nclose 1"));
-    assert_true(log[duo.at_client.len] == '\0' && strstr(log, "goaway 11") != NULL);
+    assert_true(log[duo->at_client.len] == '\0' && strstr(log, "goaway 11") != NULL);
 }
 
-static void test_E01_E03_F02_T02_T03_server_destroys(void **state)
+static void session_comes_last(struct duo *duo)
 {
-    struct duo duo;
-    const char *log = duo.at_server.log;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = destroy_with_code;
-    duo.stay_open = true;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_server, "close", "close 1 HALO_E_SESSION_ERROR 11\n");
-    expect_lines(&duo.at_server, "session_close", "session_close HALO_E_SESSION_ERROR 11\n");
-    assert_string_equal(strstr(log, "session_close"),
-                        "session_close HALO_E_SESSION_ERROR 11\n"); /* and last */
+    assert_string_equal(strstr(duo->at_server.log, "session_close"),
+                        "session_close HALO_E_SESSION_ERROR 11\n");
 }
 
 /* The server takes one at a time: the second waits for its number. */
@@ -332,40 +256,15 @@ static void end_it(struct side *side, halo_stream *stream)
     assert_int_equal(halo_stream_end(stream), 0);
 }
 
-static void test_T09_server_drain(void **state)
+static void end_when_drained(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = send_much;
-    duo.at_server.on_writable = end_it;
-    duo.at_client.quiet = true;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_server, "writable", "writable 1\n");
-    expect_lines(&duo.at_server, "close", "close 1 in order\n");
-    assert_int_equal(duo.at_client.octets, 300 * 1000);
+    duo->at_server.on_writable = end_it;
+    duo->at_client.quiet = true;
 }
 
-static void test_C01_C02_C04_T02_T09_client_response(void **state)
+static void all_has_come(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = send_much;
-    duo.at_server.on_writable = end_it;
-    duo.at_client.quiet = true;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "information", "information 1 100\n");
-    expect_lines(&duo.at_client, "response", "response 1 200\n");
-    expect_lines(&duo.at_client, "end", "end 1\n");
-    expect_lines(&duo.at_client, "close", "close 1 in order\n");
-    assert_int_equal(duo.at_client.octets, 300 * 1000);
+    assert_int_equal(duo->at_client.octets, 300 * 1000);
 }
 
 /* ---- silence --------------------------------------------------------------------------- */
@@ -382,21 +281,10 @@ static void destroy_client(struct side *side, halo_session *session)
     halo_client_destroy(side->duo->client, HALO_CANCEL);
 }
 
-static void test_E11_client_session_timeout(void **state)
+static void client_times_out(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = say_nothing;
-    duo.stay_open = true;
-    duo.client_options.session.timeout_ms = 30;
-    duo.at_client.on_session_timeout = destroy_client;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "session_timeout", "session_timeout\n");
-    expect_lines(&duo.at_client, "close", "close 1 HALO_E_SESSION_ERROR 8\n");
+    duo->client_options.session.timeout_ms = 30;
+    duo->at_client.on_session_timeout = destroy_client;
 }
 
 static void destroy_session(struct side *side, halo_session *session)
@@ -405,21 +293,10 @@ static void destroy_session(struct side *side, halo_session *session)
     halo_session_destroy(session, HALO_CANCEL);
 }
 
-static void test_E11_server_session_timeout(void **state)
+static void server_times_out(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = say_nothing;
-    duo.stay_open = true;
-    duo.server_options.session.timeout_ms = 30;
-    duo.at_server.on_session_timeout = destroy_session;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_server, "session_timeout", "session_timeout\n");
-    expect_lines(&duo.at_server, "session_close", "session_close HALO_E_SESSION_ERROR 8\n");
+    duo->server_options.session.timeout_ms = 30;
+    duo->at_server.on_session_timeout = destroy_session;
 }
 
 static void reset_stream(struct side *side, halo_stream *stream)
@@ -456,20 +333,9 @@ static void answer(struct side *side, halo_stream *stream)
     assert_int_equal(halo_stream_respond(stream, 503, NULL, HALO_END_STREAM), 0);
 }
 
-static void test_T06_server_stream_timeout(void **state)
+static void answer_in_time(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = wait_a_moment;
-    duo.at_server.on_stream_timeout = answer;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_server, "stream_timeout", "stream_timeout 1\n");
-    expect_lines(&duo.at_client, "response", "response 1 503 END\n");
-    expect_lines(&duo.at_client, "close", "close 1 in order\n");
+    duo->at_server.on_stream_timeout = answer;
 }
 
 /* ---- extensions ------------------------------------------------------------------------ */
@@ -489,25 +355,8 @@ static void name_services(struct duo *duo, halo_stream *stream)
     assert_int_equal(halo_stream_respond(stream, 200, NULL, HALO_END_STREAM), 0);
 }
 
-static void test_E13_client_altsvc(void **state)
-{
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = name_services;
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_client, "altsvc",
-                 "altsvc 0 <https://example.org> h2=\":8000\"; ma=60\n"
-                 "altsvc 1 <> no service which is none\n");
-}
-
-static void test_F12_F13_server_altsvc(void **state)
-{
-    test_E13_client_altsvc(state);
-}
+static const char services[] = "altsvc 0 <https://example.org> h2=\":8000\"; ma=60\n"
+                               "altsvc 1 <> no service which is none\n";
 
 static void answer_frame(struct side *side, halo_session *session)
 {
@@ -553,12 +402,6 @@ static void test_own_frames(void **state)
 
 /* ---- priorities ------------------------------------------------------------------------ */
 
-static void answer_nothing_yet(struct duo *duo, halo_stream *stream)
-{
-    (void)duo;
-    assert_int_equal(halo_stream_set_timeout(stream, 30), 0);
-}
-
 static void reprioritize(struct duo *duo, halo_session *session)
 {
     const struct halo_priority urgent = { .urgency = 1, .incremental = 1 };
@@ -574,7 +417,7 @@ static void run_priorities(struct duo *duo, uint32_t events)
 {
     duo_init(duo);
     duo->on_connect = reprioritize;
-    duo->on_request = answer_nothing_yet;
+    duo->on_request = wait_a_moment;
     duo->at_server.on_stream_timeout = answer;
     duo->server_options.session.priority_events = events;
     duo_start(duo);
@@ -608,22 +451,12 @@ static void send_trailers(struct duo *duo, halo_stream *stream)
     halo_stream_session(stream)->limits.send_block = 5; /* their turn has not come yet */
 }
 
-static void test_E04_T04_server_frame_error(void **state)
+/* The body has to wait. */
+static void small_window(struct duo *duo)
 {
-    struct duo duo;
-
-    (void)state;
-    duo_init(&duo);
-    duo.on_request = send_trailers;
-    duo.client_options.session.settings.initial_window_size = 3; /* the body has to wait */
-    duo.client_options.session.settings.present |=
+    duo->client_options.session.settings.initial_window_size = 3;
+    duo->client_options.session.settings.present |=
         HALO_SETTINGS_BIT(HALO_SETTINGS_INITIAL_WINDOW_SIZE);
-    duo_start(&duo);
-    duo_request(&duo, "/");
-    duo_run(&duo);
-    expect_lines(&duo.at_server, "frame_error", "frame_error 1 1 HALO_E_HEADER_BLOCK_TOO_LONG\n");
-    expect_lines(&duo.at_server, "close", "close 1 HALO_E_HEADER_BLOCK_TOO_LONG 2\n");
-    expect_lines(&duo.at_client, "close", "close 1 HALO_E_STREAM_ERROR 2\n");
 }
 
 /* ---- nobody listens -------------------------------------------------------------------- */
@@ -654,7 +487,8 @@ static void test_nobody_listens(void **state)
 
     (void)state;
     for (int round = 0; round < 2; round++) {
-        pushes_wanted(&duo);
+        duo_init(&duo);
+        want_pushes(&duo);
         duo.on_request = everything;
         duo.on_server_session = forget_callbacks;
         duo.client_options.session.frame_types = types;
@@ -669,33 +503,211 @@ static void test_nobody_listens(void **state)
     }
 }
 
+/* ---- the table ------------------------------------------------------------------------- */
+
+static const struct tell_case cases[] = {
+    {
+        .name = "test_C03_C05_E10_L03_N06_client_pushed_responses",
+        .prepare = want_pushes,
+        .on_request = page,
+        .expected = {
+            { AT_CLIENT, "push", "push 2 of 1 /style\npush 4 of 1 /script\n" },
+            { AT_CLIENT, "data 2", "data 2 style\n" },
+            { AT_CLIENT, "end 2", "end 2\n" },
+            { AT_CLIENT, "close 2", "close 2 in order\n" },
+            { AT_CLIENT, "response 4", "response 4 404 END\n" },
+            { AT_CLIENT, "close 4", "close 4 in order\n" },
+            { AT_CLIENT, "data 1", "data 1 page\n" },
+            { AT_CLIENT, "session_close", "session_close in order\n" },
+        },
+    },
+    /* The server ends no stream but that of the request. */
+    {
+        .name = "test_L02_V04_V05_server_push",
+        .prepare = want_pushes,
+        .on_request = page,
+        .expected = {
+            { AT_SERVER, "close 1", "close 1 in order\n" },
+            { AT_SERVER, "close 2", "close 2 in order\n" },
+            { AT_SERVER, "close 4", "close 4 in order\n" },
+            { AT_SERVER, "end", "end 1\n" },
+        },
+    },
+    {
+        .name = "test_C05_client_refuses_a_push",
+        .prepare = want_script_alone,
+        .on_request = page,
+        .expected = {
+            { AT_CLIENT, "response 2", "" },
+            { AT_CLIENT, "data 2", "" },
+            { AT_CLIENT, "close 2", "close 2 HALO_E_STREAM_CANCEL 8\n" },
+            { AT_CLIENT, "close 4", "close 4 in order\n" },
+        },
+    },
+    {
+        .name = "test_V06_server_push_is_disabled",
+        .on_request = push_in_vain,
+        .expected = {
+            { AT_CLIENT, "response", "response 1 200 END\n" },
+        },
+    },
+    /* The last thing to be answered is the PING: nothing is cancelled. */
+    {
+        .name = "test_E07_E08_F05_F10_client_answers",
+        .prepare = ask_at_both,
+        .on_connect = settings_and_ping,
+        .without_request = true,
+        .expected = {
+            { AT_CLIENT, "settings_ack", "settings_ack window=65535\nsettings_ack window=77777\n" },
+            { AT_CLIENT, "ping_ack", "ping_ack 12345678\n" },
+            { AT_CLIENT, "ping", "ping 12345678\n" },
+            { AT_CLIENT, "settings", "settings window=65535\nsettings window=77777\n" },
+            { AT_SERVER, "ping", "ping 12345678\n" },
+            { AT_SERVER, "settings", "settings window=65535\nsettings window=77777\n" },
+            { AT_CLIENT, "ping_cancel", "" },
+            { AT_CLIENT, "settings_cancel", "" },
+        },
+    },
+    {
+        .name = "test_F06_F11_client_unanswered",
+        .on_connect = ask_and_destroy,
+        .without_request = true,
+        .expected = {
+            { AT_CLIENT, "settings_cancel", "settings_cancel window=77777\n" },
+            { AT_CLIENT, "ping_cancel", "ping_cancel 12345678\n" },
+            { AT_CLIENT, "settings_ack", "" },
+        },
+        .check = cancels_come_first,
+    },
+    /* NO_ERROR: what is open finishes. */
+    {
+        .name = "test_E01_E05_E06_client_goaway",
+        .on_request = go_away,
+        .expected = {
+            { AT_CLIENT, "goaway", "goaway 0 last=1 soon\n" },
+            { AT_CLIENT, "close", "close 1 in order\n" },
+            { AT_CLIENT, "session_close", "session_close in order\n" },
+        },
+    },
+    /* Another code: everything ends with it. */
+    {
+        .name = "test_E03_E06_E12_T03_client_goaway_in_error",
+        .on_request = destroy_with_code,
+        .stay_open = true,
+        .expected = {
+            { AT_CLIENT, "close", "close 1 HALO_E_SESSION_ERROR 11\n" },
+            { AT_CLIENT, "session_close", "session_close HALO_E_SESSION_ERROR 11\n" },
+        },
+        .check = streams_come_first,
+    },
+    {
+        .name = "test_E01_E03_F02_T02_T03_server_destroys",
+        .on_request = destroy_with_code,
+        .stay_open = true,
+        .expected = {
+            { AT_SERVER, "close", "close 1 HALO_E_SESSION_ERROR 11\n" },
+            { AT_SERVER, "session_close", "session_close HALO_E_SESSION_ERROR 11\n" },
+        },
+        .check = session_comes_last,
+    },
+    {
+        .name = "test_T09_server_drain",
+        .prepare = end_when_drained,
+        .on_request = send_much,
+        .expected = {
+            { AT_SERVER, "writable", "writable 1\n" },
+            { AT_SERVER, "close", "close 1 in order\n" },
+        },
+        .check = all_has_come,
+    },
+    {
+        .name = "test_C01_C02_C04_T02_T09_client_response",
+        .prepare = end_when_drained,
+        .on_request = send_much,
+        .expected = {
+            { AT_CLIENT, "information", "information 1 100\n" },
+            { AT_CLIENT, "response", "response 1 200\n" },
+            { AT_CLIENT, "end", "end 1\n" },
+            { AT_CLIENT, "close", "close 1 in order\n" },
+        },
+        .check = all_has_come,
+    },
+    {
+        .name = "test_E11_client_session_timeout",
+        .prepare = client_times_out,
+        .on_request = say_nothing,
+        .stay_open = true,
+        .expected = {
+            { AT_CLIENT, "session_timeout", "session_timeout\n" },
+            { AT_CLIENT, "close", "close 1 HALO_E_SESSION_ERROR 8\n" },
+        },
+    },
+    {
+        .name = "test_E11_server_session_timeout",
+        .prepare = server_times_out,
+        .on_request = say_nothing,
+        .stay_open = true,
+        .expected = {
+            { AT_SERVER, "session_timeout", "session_timeout\n" },
+            { AT_SERVER, "session_close", "session_close HALO_E_SESSION_ERROR 8\n" },
+        },
+    },
+    {
+        .name = "test_T06_server_stream_timeout",
+        .prepare = answer_in_time,
+        .on_request = wait_a_moment,
+        .expected = {
+            { AT_SERVER, "stream_timeout", "stream_timeout 1\n" },
+            { AT_CLIENT, "response", "response 1 503 END\n" },
+            { AT_CLIENT, "close", "close 1 in order\n" },
+        },
+    },
+    {
+        .name = "test_E13_client_altsvc",
+        .on_request = name_services,
+        .expected = {
+            { AT_CLIENT, "altsvc", services },
+        },
+    },
+    {
+        .name = "test_F12_F13_server_altsvc",
+        .on_request = name_services,
+        .expected = {
+            { AT_CLIENT, "altsvc", services },
+        },
+    },
+    {
+        .name = "test_E04_T04_server_frame_error",
+        .prepare = small_window,
+        .on_request = send_trailers,
+        .expected = {
+            { AT_SERVER, "frame_error", "frame_error 1 1 HALO_E_HEADER_BLOCK_TOO_LONG\n" },
+            { AT_SERVER, "close", "close 1 HALO_E_HEADER_BLOCK_TOO_LONG 2\n" },
+            { AT_CLIENT, "close", "close 1 HALO_E_STREAM_ERROR 2\n" },
+        },
+    },
+};
+
+enum { CASES = HALO_ARRAY_LEN(cases) };
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_C03_C05_E10_L03_N06_client_pushed_responses),
-        cmocka_unit_test(test_L02_V04_V05_server_push),
-        cmocka_unit_test(test_C05_client_refuses_a_push),
+    const struct CMUnitTest others[] = {
         cmocka_unit_test(test_V04_server_push_is_refused),
-        cmocka_unit_test(test_V06_server_push_is_disabled),
-        cmocka_unit_test(test_E07_E08_F05_F10_client_answers),
-        cmocka_unit_test(test_F06_F11_client_unanswered),
-        cmocka_unit_test(test_E01_E05_E06_client_goaway),
-        cmocka_unit_test(test_E03_E06_E12_T03_client_goaway_in_error),
-        cmocka_unit_test(test_E01_E03_F02_T02_T03_server_destroys),
         cmocka_unit_test(test_T05_L04_client_ready),
-        cmocka_unit_test(test_T09_server_drain),
-        cmocka_unit_test(test_C01_C02_C04_T02_T09_client_response),
-        cmocka_unit_test(test_E11_client_session_timeout),
-        cmocka_unit_test(test_E11_server_session_timeout),
         cmocka_unit_test(test_T06_client_stream_timeout),
-        cmocka_unit_test(test_T06_server_stream_timeout),
-        cmocka_unit_test(test_E13_client_altsvc),
-        cmocka_unit_test(test_F12_F13_server_altsvc),
         cmocka_unit_test(test_own_frames),
         cmocka_unit_test(test_E15_server_priorities),
-        cmocka_unit_test(test_E04_T04_server_frame_error),
         cmocka_unit_test(test_nobody_listens),
     };
+    struct CMUnitTest tests[CASES + HALO_ARRAY_LEN(others)];
 
+    memset(tests, 0, sizeof(tests));
+    for (size_t i = 0; i < CASES; i++) {
+        tests[i].name = cases[i].name;
+        tests[i].test_func = run_case;
+        tests[i].initial_state = (void *)(uintptr_t)&cases[i];
+    }
+    memcpy(tests + CASES, others, sizeof(others));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
