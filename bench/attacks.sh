@@ -13,28 +13,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=
-filter=
-while [ $# -gt 0 ]; do
-    case $1 in
-    -h | --help)
-        sed -n '2,/^set /{/^#/s/^# \?//p}' "$0"
-        exit 0
-        ;;
-    --build | --filter)
-        [ $# -ge 2 ] || { echo "attacks: $1 needs a value" >&2; exit 2; }
-        if [ "$1" = --build ]; then build=$2; else filter=$2; fi
-        shift
-        ;;
-    *) echo "attacks: unknown option $1" >&2; exit 2 ;;
-    esac
-    shift
-done
+# shellcheck source=bench/options.sh
+. bench/options.sh
 
-if [ -z "$build" ]; then
-    build=build/release
-    HALO_SKIP_DEPS=${HALO_SKIP_DEPS:-1} scripts/build.sh release >&2
-fi
+filter=
+set -- ${arguments[@]+"${arguments[@]}"}
+while [ $# -gt 0 ]; do
+    [ "$1" = --filter ] || { echo "attacks: unknown option $1" >&2; exit 2; }
+    [ $# -ge 2 ] || { echo "attacks: --filter needs a text" >&2; exit 2; }
+    filter=$2
+    shift 2
+done
+make_build build test bench
 program=$build/tests/session/session_attacks
 [ -x "$program" ] || { echo "attacks: no $program" >&2; exit 1; }
 

@@ -19,28 +19,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=
-arguments=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -h | --help)
-        sed -n '2,/^set /{/^#/s/^# \?//p}' "$0"
-        exit 0
-        ;;
-    --build)
-        [ $# -ge 2 ] || { echo "peers: --build needs a directory" >&2; exit 2; }
-        build=$2
-        shift
-        ;;
-    --list) exec python3 bench/peers.py --list ;;
-    *) arguments+=("$1") ;;
-    esac
-    shift
-done
-
-if [ -z "$build" ]; then
-    build=build/release
-    [ -n "${HALO_SKIP_DEPS:-}" ] || scripts/deps.sh build bench
-    HALO_SKIP_DEPS=1 scripts/build.sh release >&2
+# shellcheck source=bench/options.sh
+. bench/options.sh
+if [ "${arguments[0]:-}" = --list ]; then
+    exec python3 bench/peers.py --list
 fi
+make_build build bench
 exec python3 bench/peers.py --build "$build" ${arguments[@]+"${arguments[@]}"}
