@@ -1,5 +1,6 @@
 #include "client/client.h"
 
+#include "core/base/options.h"
 #include "core/proto/limits.h"
 #include "tls/tls.h"
 
@@ -21,8 +22,7 @@ void halo_client_options_init_sized(struct halo_client_options *options, size_t 
     };
 
     halo_session_options_init(&all.session, HALO_CLIENT);
-    memset(options, 0, struct_size);
-    memcpy(options, &all, min_size(struct_size, sizeof(all)));
+    options_fill(options, struct_size, &all, sizeof(all));
 }
 
 static int check_options(const struct halo_client *client,
@@ -275,11 +275,8 @@ int halo_client_connect(halo_client **out, halo_loop *loop,
     int status;
 
     *out = NULL;
-    if (options->struct_size < offsetof(struct halo_client_options, tls)) {
-        return HALO_E_INVALID_ARGUMENT;
-    }
     halo_client_options_init(&all);
-    memcpy(&all, options, min_size(options->struct_size, sizeof(all)));
+    HALO_TRY(options_take(&all, sizeof(all), options));
     client = new_client(loop);
     if (client == NULL) {
         return HALO_E_NOMEM;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "core/base/options.h"
+
 enum {
     WORKERS_MAX = 1024,
     CONNECTIONS_MAX = 65536,
@@ -27,7 +29,7 @@ void halo_server_options_init_sized(struct halo_server_options *options, size_t 
 
     halo_session_options_init(&all.session, HALO_SERVER);
     halo_loop_options_init(&all.loop);
-    memcpy(options, &all, min_size(struct_size, sizeof(all)));
+    options_fill(options, struct_size, &all, sizeof(all));
 }
 
 /* Never more connections than descriptors, so that accepting stops before it fails. */
@@ -60,14 +62,6 @@ static int check_session_options(const struct halo_session_options *options)
     return status;
 }
 
-/* The option is not there in a shorter struct of an older caller. */
-static bool asks_for_http1(const struct halo_server_options *options)
-{
-    size_t end = offsetof(struct halo_server_options, allow_http1) + sizeof(options->allow_http1);
-
-    return options->struct_size >= end && options->allow_http1 != 0;
-}
-
 /* Sessions are made from them later: a list of the caller's may be gone by then. */
 static void keep_frame_types(struct halo_server *server)
 {
@@ -87,34 +81,32 @@ static void keep_frame_types(struct halo_server *server)
 int halo_server_new(halo_server **server, halo_loop *loop,
                     const struct halo_server_options *options)
 {
+    struct halo_server_options all;
     struct halo_server *made;
 
-    if (loop == NULL || options == NULL || options->workers > WORKERS_MAX) {
+    if (loop == NULL || options == NULL) {
         return HALO_E_INVALID_ARGUMENT;
     }
-    if (!HALO_HAVE_HTTP1 && asks_for_http1(options)) {
+    halo_server_options_init(&all);
+    HALO_TRY(options_take(&all, sizeof(all), options));
+    all.max_connections = connection_limit(all.max_connections);
+    all.session.allocator = (halo_allocator){ 0 };
+    if (all.workers > WORKERS_MAX || all.max_connections == 0) {
+        return HALO_E_INVALID_ARGUMENT;
+    }
+    if (!HALO_HAVE_HTTP1 && all.allow_http1 != 0) {
         return HALO_E_NOT_SUPPORTED;
     }
+    HALO_TRY(check_session_options(&all.session));
     made = calloc(1, sizeof(*made));
     if (made == NULL) {
         return HALO_E_NOMEM;
     }
     made->loop = loop;
-    halo_server_options_init(&made->options);
-    memcpy(&made->options, options, min_size(options->struct_size, sizeof(made->options)));
-    made->options.max_connections = connection_limit(made->options.max_connections);
-    made->options.session.allocator = (halo_allocator){ 0 };
+    made->options = all;
+    keep_frame_types(made);
     HALO_ASSERT(pthread_mutex_init(&made->mutex, NULL) == 0);
     HALO_ASSERT(pthread_cond_init(&made->started, NULL) == 0);
-    if (made->options.max_connections == 0 || check_session_options(&made->options.session) != 0) {
-        int status = made->options.max_connections == 0
-                         ? HALO_E_INVALID_ARGUMENT
-                         : check_session_options(&made->options.session);
-
-        halo_server_free(made);
-        return status;
-    }
-    keep_frame_types(made);
     *server = made;
     return 0;
 }

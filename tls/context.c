@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/options.h"
 #include "tls/library.h"
 #include "tls/limits.h"
 #include "tls/record_io.h"
@@ -27,16 +28,14 @@ int tls_report(const struct tls_report *report, int status, const char *format, 
     return status;
 }
 
-/* Reads the caller's options, which may be from another version of the header. */
 static int read_options(struct halo_tls_options *options, const struct halo_tls_options *given,
                         const struct tls_report *report)
 {
     halo_tls_options_init(options);
-    if (given == NULL || given->struct_size < sizeof(given->struct_size)) {
+    if (given == NULL || options_take(options, sizeof(*options), given) != 0) {
         return tls_report(report, HALO_E_INVALID_ARGUMENT,
                           "options were not initialised with halo_tls_options_init()");
     }
-    memcpy(options, given, min_size(given->struct_size, sizeof(*options)));
     return 0;
 }
 

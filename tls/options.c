@@ -1,7 +1,7 @@
 /* What of <halo/tls.h> is the same with and without TLS. */
 #include <halo/tls.h>
 
-#include "core/base/base.h"
+#include "core/base/options.h"
 
 void halo_tls_options_init_sized(struct halo_tls_options *options, size_t struct_size)
 {
@@ -12,7 +12,5 @@ void halo_tls_options_init_sized(struct halo_tls_options *options, size_t struct
         .alpn = HALO_TLS_ALPN_H2,
     };
 
-    /* The caller's struct may be older (shorter) or newer (longer) than ours. */
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, min_size(struct_size, sizeof(defaults)));
+    options_fill(options, struct_size, &defaults, sizeof(defaults));
 }

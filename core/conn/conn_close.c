@@ -48,21 +48,8 @@ void conn_begin_end(struct conn *conn, bool broken)
     conn_wake(conn);
 }
 
-void conn_abort(struct conn *conn, const struct halo_error *error)
-{
-    if (conn->phase < CONN_FLUSHING) {
-        if (conn->protocol != NULL) {
-            conn->protocol->receive_end(conn, error);
-            conn->protocol->dispatch(conn);
-        } else {
-            conn->error = *error;
-        }
-    }
-    conn_begin_end(conn, true);
-    conn->phase = CONN_CLOSING;
-}
-
-void conn_refuse(struct conn *conn, const struct halo_error *error)
+/* Tells the protocol of the error, or keeps it where there is none yet. */
+static void tell_error(struct conn *conn, const struct halo_error *error)
 {
     if (conn->protocol != NULL) {
         conn->protocol->receive_end(conn, error);
@@ -70,6 +57,20 @@ void conn_refuse(struct conn *conn, const struct halo_error *error)
     } else {
         conn->error = *error;
     }
+}
+
+void conn_abort(struct conn *conn, const struct halo_error *error)
+{
+    if (conn->phase < CONN_FLUSHING) {
+        tell_error(conn, error);
+    }
+    conn_begin_end(conn, true);
+    conn->phase = CONN_CLOSING;
+}
+
+void conn_refuse(struct conn *conn, const struct halo_error *error)
+{
+    tell_error(conn, error);
     conn_begin_end(conn, false);
 }
 

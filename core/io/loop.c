@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/base/options.h"
 #include "core/io/sock.h"
 
 enum {
@@ -38,8 +39,7 @@ void halo_loop_options_init_sized(struct halo_loop_options *options, size_t stru
         .receive_buffers_max = 4096,
     };
 
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, min_size(struct_size, sizeof(defaults)));
+    options_fill(options, struct_size, &defaults, sizeof(defaults));
 }
 
 static bool power_of_two(uint32_t number)
@@ -47,15 +47,11 @@ static bool power_of_two(uint32_t number)
     return number != 0 && (number & (number - 1)) == 0;
 }
 
-/* The caller's struct may be of an older or newer version of the header. */
 static int read_options(struct halo_loop_options *out, const struct halo_loop_options *given)
 {
     halo_loop_options_init(out);
     if (given != NULL) {
-        if (given->struct_size < offsetof(struct halo_loop_options, receive_buffer_size)) {
-            return HALO_E_INVALID_ARGUMENT;
-        }
-        memcpy(out, given, min_size(given->struct_size, sizeof(*out)));
+        HALO_TRY(options_take(out, sizeof(*out), given));
     }
     if (!power_of_two(out->receive_buffer_size) || out->receive_buffer_size < 4096 ||
         out->receive_buffer_size > 16384 || !power_of_two(out->receive_buffers) ||

@@ -2,6 +2,7 @@
 #include <halo/hpack.h>
 
 #include "core/base/memory.h"
+#include "core/base/options.h"
 #include "core/proto/limits.h"
 #include "hpack/hpack.h"
 
@@ -39,7 +40,7 @@ void halo_hpack_decoder_options_init_sized(struct halo_hpack_decoder_options *op
         .block = LIMIT_HEADER_BLOCK,
     };
 
-    memcpy(options, &all, min_size(struct_size, sizeof(all)));
+    options_fill(options, struct_size, &all, sizeof(all));
 }
 
 static bool options_ok(const struct halo_hpack_decoder_options *options)
@@ -76,10 +77,7 @@ int halo_hpack_decoder_new(halo_hpack_decoder **decoder,
 
     halo_hpack_decoder_options_init(&all);
     if (options != NULL) {
-        if (options->struct_size < sizeof(options->struct_size)) {
-            return HALO_E_INVALID_ARGUMENT;
-        }
-        memcpy(&all, options, min_size(options->struct_size, sizeof(all)));
+        HALO_TRY(options_take(&all, sizeof(all), options));
     }
     if (!options_ok(&all)) {
         return HALO_E_INVALID_ARGUMENT;

@@ -2,6 +2,7 @@
 #include <halo/hpack.h>
 
 #include "core/base/memory.h"
+#include "core/base/options.h"
 #include "core/proto/limits.h"
 #include "hpack/hpack.h"
 
@@ -24,7 +25,7 @@ void halo_hpack_encoder_options_init_sized(struct halo_hpack_encoder_options *op
         .table_size_cap = LIMIT_ENCODER_TABLE,
     };
 
-    memcpy(options, &all, min_size(struct_size, sizeof(all)));
+    options_fill(options, struct_size, &all, sizeof(all));
 }
 
 int halo_hpack_encoder_new(halo_hpack_encoder **encoder,
@@ -36,10 +37,7 @@ int halo_hpack_encoder_new(halo_hpack_encoder **encoder,
 
     halo_hpack_encoder_options_init(&all);
     if (options != NULL) {
-        if (options->struct_size < sizeof(options->struct_size)) {
-            return HALO_E_INVALID_ARGUMENT;
-        }
-        memcpy(&all, options, min_size(options->struct_size, sizeof(all)));
+        HALO_TRY(options_take(&all, sizeof(all), options));
     }
     memory_init(&memory, &all.allocator);
     made = memory_zalloc(&memory, sizeof(*made));

@@ -1,5 +1,6 @@
 #include "core/proto/session.h"
 
+#include "core/base/options.h"
 #include "core/proto/limits.h"
 #include "core/proto/session_extension.h"
 
@@ -139,7 +140,7 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
         all.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS) |
                                 HALO_SETTINGS_BIT(HALO_SETTINGS_NO_RFC7540_PRIORITIES);
     }
-    memcpy(options, &all, min_size(struct_size, sizeof(all)));
+    options_fill(options, struct_size, &all, sizeof(all));
 }
 
 /* ---- making and freeing ---------------------------------------------------------------- */
@@ -261,7 +262,7 @@ int halo_session_new(halo_session **session, const struct halo_session_options *
     int status;
 
     halo_session_options_init(&all, (int)options->role);
-    memcpy(&all, options, min_size(options->struct_size, sizeof(all)));
+    HALO_TRY(options_take(&all, sizeof(all), options));
     /* Memory and env of a session that stands alone are made with the allocator they then wrap. */
     memory_init(&base, &all.allocator);
     memory = base.allocator.alloc(sizeof(*memory) + sizeof(*env), base.allocator.ctx);

@@ -18,6 +18,7 @@
  */
 #include "core/proto/session.h"
 
+#include "core/base/options.h"
 #include "core/proto/limits.h"
 
 void session_memory_grew(struct halo_session *session)
@@ -137,7 +138,7 @@ int halo_session_memory_bound(const struct halo_session_options *options,
         return HALO_E_INVALID_ARGUMENT;
     }
     halo_session_options_init(&all, (int)options->role);
-    memcpy(&all, options, min_size(options->struct_size, sizeof(all)));
+    HALO_TRY(options_take(&all, sizeof(all), options));
     if ((all.settings.present & HALO_SETTINGS_BIT(HALO_SETTINGS_HEADER_TABLE_SIZE)) != 0) {
         decoder_size = max_u32(decoder_size, all.settings.header_table_size);
     }
