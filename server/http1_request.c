@@ -192,14 +192,7 @@ static void read_expect(halo_bytes value, struct special_fields *special)
 static void read_length(halo_bytes value, struct special_fields *special)
 {
     special->lengths++;
-    special->bad_length |= value.len == 0 || value.len > 18;
-    for (size_t i = 0; i < value.len && !special->bad_length; i++) {
-        if (!ascii_is_digit(value.data[i])) {
-            special->bad_length = true;
-            return;
-        }
-        special->length = special->length * 10 + (uint64_t)(value.data[i] - '0');
-    }
+    special->bad_length |= !ascii_decimal(value, &special->length);
 }
 
 /* Reads a field that is about the connection or the framing. Returns whether it is kept for the

@@ -31,18 +31,6 @@ struct response_head {
     uint64_t length;
 };
 
-static bool parse_length(halo_bytes value, uint64_t *length)
-{
-    *length = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        if (!ascii_is_digit(value.data[i])) {
-            return false;
-        }
-        *length = *length * 10 + (uint64_t)(value.data[i] - '0');
-    }
-    return value.len > 0 && value.len <= 18;
-}
-
 static struct response_head read_head(const halo_header *fields, size_t count)
 {
     struct response_head head = { 0 };
@@ -53,13 +41,13 @@ static struct response_head read_head(const halo_header *fields, size_t count)
         head.status = head.status * 10 + (fields[0].value.data[i] - '0');
     }
     for (size_t i = 1; i < count; i++) {
-        uint64_t length;
+        uint64_t length = 0;
 
         if (fields[i].token != HALO_NAME_CONTENT_LENGTH) {
             continue;
         }
         head.bad_length |=
-            !parse_length(fields[i].value, &length) || (head.has_length && length != head.length);
+            !ascii_decimal(fields[i].value, &length) || (head.has_length && length != head.length);
         head.length = length;
         head.has_length = true;
     }

@@ -78,6 +78,12 @@ int halo_server_listen(halo_server *server, const char *address, halo_tls_contex
     if (server->workers != NULL) {
         return HALO_E_WRONG_STATE;
     }
+    if (tls != NULL && halo_tls_context_role(tls) != HALO_TLS_SERVER) {
+        snprintf(server->error, sizeof(server->error),
+                 "%s: the TLS context is a client's; give one of the role HALO_TLS_SERVER",
+                 address);
+        return HALO_E_INVALID_ARGUMENT;
+    }
     if (parse(&listener.address, address) != 0) {
         snprintf(server->error, sizeof(server->error),
                  "%s is not an address: give ADDRESS:PORT, for example 127.0.0.1:8080 or "

@@ -39,6 +39,25 @@ static inline int ascii_hex_value(char octet)
     return octet >= 'a' && octet <= 'f' ? octet - 'a' + 10 : -1;
 }
 
+/* A decimal number, digits and nothing else, as in content-length (RFC 9110 8.6): 18 of them at most,
+ * which fit into 63 bits and are more than anybody can send. */
+static inline bool ascii_decimal(halo_bytes text, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    if (text.len == 0 || text.len > 18) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (!ascii_is_digit(text.data[i])) {
+            return false;
+        }
+        sum = sum * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *value = sum;
+    return true;
+}
+
 /* Copies in lower case; `to` may be `from`. */
 static inline void ascii_copy_lower(char *to, const char *from, size_t len)
 {

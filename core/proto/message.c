@@ -24,21 +24,15 @@ static bool is(halo_bytes value, const char *text, size_t len)
 /* RFC 9110 8.6: digits only, and once. More than 2^63 octets nobody can send. */
 static const struct fault *read_content_length(halo_bytes value, struct message *message)
 {
-    int64_t length = 0;
+    uint64_t length;
 
     if (message->content_length >= 0) {
         return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length given twice");
     }
-    if (value.len == 0 || value.len > 18) {
+    if (!ascii_decimal(value, &length)) {
         return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length is not a number");
     }
-    for (size_t i = 0; i < value.len; i++) {
-        if (!ascii_is_digit(value.data[i])) {
-            return MALFORMED_AS(HALO_E_CONTENT_LENGTH, "content-length is not a number");
-        }
-        length = length * 10 + (value.data[i] - '0');
-    }
-    message->content_length = length;
+    message->content_length = (int64_t)length;
     return NULL;
 }
 

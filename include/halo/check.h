@@ -22,14 +22,14 @@
 extern "C" {
 #endif
 
-/* Could a field of HTTP/2 have this name? A token in lower case (RFC 9113 8.2.1, RFC 9110 5.1), or one
- * of the six known pseudo-header fields (RFC 9113 8.3, RFC 8441). Returns 0,
- * HALO_E_INVALID_HEADER_NAME, HALO_E_INVALID_PSEUDOHEADER for an unknown one with a colon in front, or
- * HALO_E_INVALID_CONNECTION_HEADERS for those that belong to HTTP/1.1 (RFC 9113 8.2.2). */
+/* Could a field of HTTP/2 have this name? A token in lower case (RFC 9113 8.2.1, RFC 9110 5.1), or
+ * one of the six known pseudo-header fields (RFC 9113 8.3, RFC 8441). Returns 0,
+ * HALO_E_INVALID_HEADER_NAME, HALO_E_INVALID_PSEUDOHEADER for an unknown one with a colon in front,
+ * or HALO_E_INVALID_CONNECTION_HEADERS for those that belong to HTTP/1.1 (RFC 9113 8.2.2). */
 HALO_API int halo_check_header_name(halo_bytes name, const char **reason);
 
-/* Could a field of HTTP/2 have this value? No NUL, CR, LF (RFC 9113 8.2.1) or other control octet but
- * HTAB (RFC 9110 5.5), and no white space at an end. May be empty. Returns 0 or
+/* Could a field of HTTP/2 have this value? No NUL, CR, LF (RFC 9113 8.2.1) or other control octet
+ * but HTAB (RFC 9110 5.5), and no white space at an end. May be empty. Returns 0 or
  * HALO_E_INVALID_HEADER_VALUE. */
 HALO_API int halo_check_header_value(halo_bytes value, const char **reason);
 
@@ -41,10 +41,10 @@ enum {
 
 /* Is this a request, a response, or trailers, as a session would accept them? The whole list is
  * looked at: names and values; pseudo-header fields, their order and that each is given once (RFC
- * 9113 8.3); no connection-specific fields (8.2.2); CONNECT (8.5, RFC 8441); :authority and host that
- * agree (8.3.1); one content-length, of digits (RFC 9110 8.6); a status of 100 to 999, but not 101
- * (RFC 9113 8.6). `token` of each field is set, and the bits of `flags` that are halo's; nothing else
- * is changed. An empty list is good as trailers only.
+ * 9113 8.3); no connection-specific fields (8.2.2); CONNECT (8.5, RFC 8441); :authority and host
+ * that agree (8.3.1); one content-length, of digits (RFC 9110 8.6); a status of 100 to 999, but not
+ * 101 (RFC 9113 8.6). `token` of each field is set, and the bits of `flags` that are halo's;
+ * nothing else is changed. An empty list is good as trailers only.
  *
  * Returns 0, HALO_E_INVALID_HEADER_NAME, HALO_E_INVALID_HEADER_VALUE,
  * HALO_E_INVALID_CONNECTION_HEADERS, HALO_E_INVALID_PSEUDOHEADER (one that nobody knows),
@@ -60,8 +60,8 @@ HALO_API int halo_check_trailers(halo_header *fields, size_t count, const char *
 
 /* Is this a value of the field Alt-Svc, or of an ALTSVC frame (RFC 7838 section 3): "clear", or
  * alternatives like `h2="example.org:81"; ma=60, h2=":82"`, with names of protocols as in ALPN, and
- * `ma` and `persist` in their form? halo_session_altsvc() sends, and on_altsvc tells, values that are
- * not. Stricter than a reader of HTTP in one thing: no empty members of the list. Returns 0 or
+ * `ma` and `persist` in their form? halo_session_altsvc() sends, and on_altsvc tells, values that
+ * are not. Stricter than a reader of HTTP in one thing: no empty members of the list. Returns 0 or
  * HALO_E_INVALID_HEADER_VALUE. */
 HALO_API int halo_altsvc_check(halo_bytes value, const char **reason);
 

@@ -53,7 +53,7 @@ struct halo_client_options {
     uint32_t connect_timeout_ms;
     uint32_t handshake_timeout_ms;
     /* Milliseconds in which the peer must take some octets when there are any to send; default
-     * 30000. */
+     * 30000. 0: no limit. */
     uint32_t send_timeout_ms;
     /* Options of the session. Role and allocator are set by the client, and user_data, which
      * on_frame gets, is the one below. Its deadlines count from when the connection is up. */
@@ -69,21 +69,24 @@ struct halo_client_options {
     void *user_data;
 };
 
+/* Sets the defaults. Call it on every options struct before setting members. */
 #define halo_client_options_init(options)                                                          \
     halo_client_options_init_sized((options), sizeof(struct halo_client_options))
 HALO_API void halo_client_options_init_sized(struct halo_client_options *options,
                                              size_t struct_size);
 
 /* Starts to connect. Returns 0, HALO_E_UNSUPPORTED_PROTOCOL, HALO_E_BAD_AUTHORITY, HALO_E_NO_TLS,
- * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE, HALO_E_LIMIT (a thousand
- * names wait to be resolved), or why the default context cannot be made (see
- * halo_tls_context_new()). Calls nothing; what fails later is told by on_close. */
+ * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT (options out of range or not initialized),
+ * HALO_E_INVALID_SETTING_VALUE, HALO_E_LIMIT (a thousand names wait to be resolved), or why the
+ * default context cannot be made (see halo_tls_context_new()). Calls nothing; what fails later is
+ * told by on_close. */
 HALO_API int halo_client_connect(halo_client **client, halo_loop *loop,
                                  const struct halo_client_options *options) HALO_MUST_USE;
 
 /* Makes a request. Scheme and authority that are empty are the URL's, but for CONNECT. Before the
  * connection is up the request is copied and waits; *stream is valid at once. Body and trailers are
- * sent with the calls of <halo/stream.h>, also before the connection is up. Errors as
+ * sent with the calls of <halo/stream.h>, also before the connection is up. `callbacks` is not
+ * copied (see halo_stream_set_callbacks()); NULL: nothing is told. Errors as
  * halo_session_request(). Node: request(). */
 HALO_API int halo_client_request(halo_client *client, const struct halo_request *request,
                                  unsigned flags, const struct halo_stream_callbacks *callbacks,

@@ -129,6 +129,7 @@ struct halo_session_callbacks {
                                const struct halo_priority *priority, void *user_data);
 };
 
+/* Sets what the session tells from now on. NULL: nothing. */
 HALO_API void halo_session_set_callbacks(halo_session *session,
                                          const struct halo_session_callbacks *callbacks,
                                          void *user_data);
@@ -136,11 +137,11 @@ HALO_API void halo_session_set_callbacks(halo_session *session,
 /* The loop that drives the session; NULL for sessions that stand alone. */
 HALO_API halo_loop *halo_session_loop(const halo_session *session);
 /* "h2" over TLS, "h2c" without; "http/1.1" for a connection of the server's option allow_http1 that
- * does not speak HTTP/2, with or without TLS and ALPN; NULL for sessions that stand alone or are not connected yet. Node:
- * alpnProtocol. */
+ * does not speak HTTP/2, with or without TLS and ALPN; NULL for sessions that stand alone or are
+ * not connected yet. Node: alpnProtocol. */
 HALO_API const char *halo_session_alpn(const halo_session *session);
-/* "2.0"; "1.1" or "1.0" for HTTP/1 (the server's option allow_http1): that of the request at hand, of
- * which there is one at a time. Static. Node: httpVersion. */
+/* "2.0"; "1.1" or "1.0" for HTTP/1 (the server's option allow_http1): that of the request at hand,
+ * of which there is one at a time. Static. Node: httpVersion. */
 HALO_API const char *halo_session_http_version(const halo_session *session);
 /* 1 over TLS, else 0. Node: encrypted. */
 HALO_API int halo_session_encrypted(const halo_session *session);

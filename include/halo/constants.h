@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /* X(NAME, number, "reason phrase"): the statuses of the IANA registry and those that Node lists
- * beside them. */
+ * beside them, with the phrases of Node's http.STATUS_CODES. */
 #define HALO_HTTP_STATUS_TABLE(X)                                                                  \
     X(CONTINUE, 100, "Continue")                                                                   \
     X(SWITCHING_PROTOCOLS, 101, "Switching Protocols")                                             \
@@ -85,7 +85,7 @@ enum halo_http_status {
 #undef HALO_HTTP_STATUS_ENUM
 };
 
-/* "Not Found" for 404; NULL for a status without a phrase. */
+/* "Not Found" for 404; NULL for a status without a phrase. HTTP/1.1 connections send these. */
 HALO_API const char *halo_http_status_text(int status);
 
 /* X(NAME, "TEXT"): the methods of the IANA registry. */

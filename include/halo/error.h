@@ -98,7 +98,7 @@ enum halo_status {
 
 /* "HALO_E_NOMEM" for HALO_E_NOMEM; "HALO_OK" for 0; "HALO_E_UNKNOWN" for other numbers. */
 HALO_API const char *halo_status_name(int status);
-/* The text of the table above. */
+/* The text of the table above; "no error" for 0; "unknown error" for other numbers. */
 HALO_API const char *halo_status_text(int status);
 
 /* Error codes of RST_STREAM and GOAWAY (RFC 9113 section 7). */
@@ -140,8 +140,8 @@ enum halo_origin {
 /* Was a failed request processed by the peer? */
 enum halo_processed {
     HALO_PROCESSED_UNKNOWN = 0,
-    HALO_PROCESSED_NO =
-        1, /* safe to send again: never sent, REFUSED_STREAM, above GOAWAY's last id */
+    /* Safe to send again: never sent, REFUSED_STREAM, above GOAWAY's last id. */
+    HALO_PROCESSED_NO = 1,
     HALO_PROCESSED_YES = 2,
 };
 
@@ -153,8 +153,8 @@ struct halo_error {
     uint8_t processed; /* HALO_PROCESSED_* */
     int system_errno;  /* errno of HALO_ORIGIN_SYSTEM, else 0 */
     int tls_code;      /* wolfSSL's code or the alert, else 0 */
-    const char
-        *reason; /* a sentence for a log line; never NULL, static or valid as long as this struct */
+    /* A sentence for a log line; never NULL, static or valid as long as this struct. */
+    const char *reason;
 };
 
 #ifdef __cplusplus

@@ -55,7 +55,7 @@ struct halo_hpack_encoder_options {
     halo_allocator allocator;
 };
 
-/* Sets the defaults. */
+/* Sets the defaults. Call it on every options struct before setting members. */
 #define halo_hpack_encoder_options_init(options)                                                   \
     halo_hpack_encoder_options_init_sized((options), sizeof(struct halo_hpack_encoder_options))
 HALO_API void halo_hpack_encoder_options_init_sized(struct halo_hpack_encoder_options *options,
@@ -68,24 +68,24 @@ HALO_API int halo_hpack_encoder_new(halo_hpack_encoder **encoder,
 /* Frees the encoder. NULL is allowed. */
 HALO_API void halo_hpack_encoder_free(halo_hpack_encoder *encoder);
 
-/* The peer's SETTINGS_HEADER_TABLE_SIZE is now `octets`. The next block begins with the dynamic table
- * size updates that this takes, the smallest of several sizes among them (RFC 7541 4.2). */
+/* The peer's SETTINGS_HEADER_TABLE_SIZE is now `octets`. The next block begins with the dynamic
+ * table size updates that this takes, the smallest of several sizes among them (RFC 7541 4.2). */
 HALO_API void halo_hpack_encoder_set_table_size(halo_hpack_encoder *encoder, uint32_t octets);
 /* Octets in the dynamic table as RFC 7541 4.1 counts them: name, value and 32 for each entry. */
 HALO_API uint32_t halo_hpack_encoder_table_size(const halo_hpack_encoder *encoder);
 
-/* The most octets that a block of these fields can take, size updates included. No encoder is needed:
- * the bound holds for all of them. */
+/* The most octets that a block of these fields can take, size updates included. No encoder is
+ * needed: the bound holds for all of them. */
 HALO_API size_t halo_hpack_encode_bound(const halo_header *fields, size_t count);
 
 /* Encodes a list as one block at out[0..size) and sets *len. All of out[0..bound) may be written
- * to, where `bound` is that of halo_hpack_encode_bound(), and `size` must be at least so much. Names
- * are sent as they are; put them in lower case first (RFC 9113 8.2.1). Fields with
- * HALO_HEADER_NEVER_INDEX, and those that halo takes for secrets (authorization, short cookies), are
- * never-indexed literals (RFC 7541 7.1.3). Returns 0; HALO_E_LIMIT when `size` is too small;
- * HALO_E_INVALID_ARGUMENT for a `token` that is none, or a name or value of 2^31 octets and more. On
- * an error nothing was encoded and the encoder is as before. Memory that cannot be had for the table
- * is no error: the table then holds less. */
+ * to, where `bound` is that of halo_hpack_encode_bound(), and `size` must be at least so much.
+ * Names are sent as they are; put them in lower case first (RFC 9113 8.2.1). Fields with
+ * HALO_HEADER_NEVER_INDEX, and those that halo takes for secrets (authorization, short cookies),
+ * are never-indexed literals (RFC 7541 7.1.3). Returns 0; HALO_E_LIMIT when `size` is too small;
+ * HALO_E_INVALID_ARGUMENT for a `token` that is none, or a name or value of 2^31 octets and more.
+ * On an error nothing was encoded and the encoder is as before. Memory that cannot be had for the
+ * table is no error: the table then holds less. */
 HALO_API int halo_hpack_encode(halo_hpack_encoder *encoder, const halo_header *fields, size_t count,
                                uint8_t *out, size_t size, size_t *len) HALO_MUST_USE;
 
@@ -96,8 +96,8 @@ struct halo_hpack_decoder_options {
     /* Our SETTINGS_HEADER_TABLE_SIZE as acknowledged, octets, at most 1048576; default 4096. With
      * less than that the peer's first block must begin with a size update (RFC 7541 4.2). */
     uint32_t table_size;
-    /* Soft limits: fields beyond them are left out of the list, but the block is decoded to its end,
-     * so that the table stays that of the peer. */
+    /* Soft limits: fields beyond them are left out of the list, but the block is decoded to its
+     * end, so that the table stays that of the peer. */
     uint32_t list_size; /* octets, 32 more a field (RFC 9113 6.5.2), at most 2^30; default 65536 */
     uint32_t fields;    /* 1 ... 65536; default 256 */
     uint32_t string;    /* octets of one name or value, at most 2^30; default 16384 */
@@ -109,14 +109,15 @@ struct halo_hpack_decoder_options {
     halo_allocator allocator;
 };
 
-/* Sets the defaults. */
+/* Sets the defaults. Call it on every options struct before setting members. */
 #define halo_hpack_decoder_options_init(options)                                                   \
     halo_hpack_decoder_options_init_sized((options), sizeof(struct halo_hpack_decoder_options))
 HALO_API void halo_hpack_decoder_options_init_sized(struct halo_hpack_decoder_options *options,
                                                     size_t struct_size);
 
-/* Makes a decoder; `options` NULL: the defaults. It allocates room for one list: 40 octets for each of
- * `fields`, `list_size`, and twice `string`. Returns 0, HALO_E_NOMEM or HALO_E_INVALID_ARGUMENT. */
+/* Makes a decoder; `options` NULL: the defaults. It allocates room for one list: 40 octets for each
+ * of `fields`, `list_size`, and twice `string`. Returns 0, HALO_E_NOMEM or
+ * HALO_E_INVALID_ARGUMENT. */
 HALO_API int halo_hpack_decoder_new(halo_hpack_decoder **decoder,
                                     const struct halo_hpack_decoder_options *options) HALO_MUST_USE;
 /* Frees the decoder and its list. NULL is allowed. */
@@ -135,8 +136,8 @@ HALO_API uint32_t halo_hpack_decoder_table_size(const halo_hpack_decoder *decode
  * HALO_HEADER_NEVER_INDEX where the peer used such a literal. They are valid until the next call on
  * this decoder, and, for a block handed in at once, no longer than in[0..len), which they may point
  * into. They may be changed. Returns 0, or
- *     HALO_E_HEADER_BLOCK_TOO_LONG  a soft limit was passed: list[0..*count) is a part of the list. The
- *                                   decoder goes on with the next block
+ *     HALO_E_HEADER_BLOCK_TOO_LONG  a soft limit was passed: list[0..*count) is a part of the list.
+ *                                   The decoder goes on with the next block
  *     HALO_E_PROTOCOL               not HPACK: COMPRESSION_ERROR (RFC 9113 4.3)
  *     HALO_E_LIMIT                  a hard limit was passed: ENHANCE_YOUR_CALM
  *     HALO_E_NOMEM

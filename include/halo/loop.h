@@ -3,10 +3,10 @@
  *
  * All handles made on a loop (servers, clients, sessions, streams, timers) belong to the thread
  * that runs it and are used only there. From other threads, halo_loop_post() and halo_loop_stop()
- * are the only calls allowed. The ring is made inside halo_loop_run() by the thread that calls it;
- * what is asked for before (listeners, connects, reads) starts then. As long as something is open
- * on the loop, it stays with that thread: run and free it there. With nothing open, another thread
- * may take it over.
+ * are the only calls allowed, and those of a server that say "any thread". The ring is made inside
+ * halo_loop_run() by the thread that calls it; what is asked for before (listeners, connects,
+ * reads) starts then. As long as something is open on the loop, it stays with that thread: run and
+ * free it there. With nothing open, another thread may take it over.
  */
 #ifndef HALO_LOOP_H
 #define HALO_LOOP_H

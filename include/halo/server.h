@@ -44,10 +44,10 @@ struct halo_server_options {
     /* Open connections per worker at most; further ones wait in the kernel. Default 65536, cut to
      * what RLIMIT_NOFILE allows. */
     uint32_t max_connections;
-    /* Milliseconds for the TLS handshake; default 10000. */
+    /* Milliseconds for the TLS handshake; default 10000. 0: no limit. */
     uint32_t handshake_timeout_ms;
     /* Milliseconds in which the peer must take some octets when there are any to send; default
-     * 30000. */
+     * 30000. 0: no limit. */
     uint32_t send_timeout_ms;
     /* Pending connections of each listener; default 4096, cut by net.core.somaxconn. */
     uint32_t backlog;
@@ -58,8 +58,8 @@ struct halo_server_options {
      *   - Its session is one of HTTP/2 inside: limits and deadlines of `session` hold, Host is
      *     :authority, connection-specific fields are not handed on, on_frame shows the frames that
      *     stand for the messages. halo_session_http_version() tells which it is.
-     *   - 1xx are sent to HTTP/1.1 clients; to one with "expect: 100-continue" 100 is sent by itself
-     *     when the stream has an on_data callback and is not paused.
+     *   - 1xx are sent to HTTP/1.1 clients; to one with "expect: 100-continue" 100 is sent by
+     *     itself when the stream has an on_data callback and is not paused.
      *   - Content is sent by its content-length, else in chunks (HTTP/1.0: until the end of the
      *     connection); trailers follow chunks alone. halo_stream_reset() closes the connection.
      *   - CONNECT is answered 501, Upgrade is ignored.
@@ -97,42 +97,51 @@ struct halo_server_options {
     void *user_data;
 };
 
+/* Sets the defaults. Call it on every options struct before setting members. */
 #define halo_server_options_init(options)                                                          \
     halo_server_options_init_sized((options), sizeof(struct halo_server_options))
 HALO_API void halo_server_options_init_sized(struct halo_server_options *options,
                                              size_t struct_size);
 
 /* Makes a server. `loop` runs it, or with workers just tells on_close; it must outlive the server.
- * Options are copied. Returns 0, HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT,
- * HALO_E_INVALID_SETTING_VALUE, HALO_E_NOT_SUPPORTED (allow_http1 in a build without HTTP/1.1). */
+ * Options are copied. Returns 0, HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT (options out of range or not
+ * initialized), HALO_E_INVALID_SETTING_VALUE, HALO_E_NOT_SUPPORTED (allow_http1 in a build without
+ * HTTP/1.1). */
 HALO_API int halo_server_new(halo_server **server, halo_loop *loop,
                              const struct halo_server_options *options) HALO_MUST_USE;
 
 /* Adds an address: "127.0.0.1:8080", "[::1]:8443", ":8080" and "*:8080" for all addresses, port 0
- * for any free one. `tls` NULL: HTTP/2 without TLS and with prior knowledge (h2c); else a server
- * context, of which a reference is taken. The address is bound at once, connections are accepted
- * from halo_server_start on. Returns 0, HALO_E_INVALID_ARGUMENT (cannot be parsed), HALO_E_IO (see
- * halo_server_error), HALO_E_NO_TLS, HALO_E_WRONG_STATE after start. Node: listen(). */
+ * for any free one, "unix:/run/x.sock" (no file of that name may be there, and one worker at most).
+ * `tls` NULL: HTTP/2 without TLS and with prior knowledge (h2c); else a server context, of which a
+ * reference is taken. The address is bound at once, connections are accepted from halo_server_start
+ * on. Returns 0, HALO_E_INVALID_ARGUMENT (cannot be parsed, or a client's context), HALO_E_IO (see
+ * halo_server_error and errno), HALO_E_NOMEM, HALO_E_WRONG_STATE after start. Node: listen(). */
 HALO_API int halo_server_listen(halo_server *server, const char *address, halo_tls_context *tls);
 
-/* The address that the index-th listen call got, with its real port. Returns 0 and the text, or
- * HALO_E_INVALID_ARGUMENT. Node: address(). */
+/* The address that the index-th listen call got, counted from 0, with its real port, as text of at
+ * most `size` octets with its zero. Returns 0, or HALO_E_INVALID_ARGUMENT when there was no such
+ * call or `size` is too small. Node: address(). */
 HALO_API int halo_server_address(const halo_server *server, uint32_t index, char *text,
                                  size_t size);
 
 /* Accepts connections from now on; starts the workers and waits until each of them runs. Returns 0,
- * HALO_E_IO_URING or HALO_E_IO (see halo_server_error), HALO_E_NOMEM. */
+ * HALO_E_IO_URING or HALO_E_IO (see halo_server_error), HALO_E_NOMEM, HALO_E_WRONG_STATE (started
+ * before, or nothing to listen on). When a worker fails after others have started, they are ended:
+ * on_close tells it. */
 HALO_API int halo_server_start(halo_server *server);
 
 /* Sentences about what failed last; "" when nothing did. */
 HALO_API const char *halo_server_error(const halo_server *server);
 
 /* Graceful end: no new connections; every session says GOAWAY, its open streams finish, at most the
- * session's drain_timeout_ms; then on_close. Any thread. Node: close(). */
+ * session's drain_timeout_ms; then on_close. After halo_server_start() only. Any thread. Node:
+ * close(). */
 HALO_API void halo_server_close(halo_server *server);
-/* Immediate end: sessions are destroyed, then on_close. Any thread. */
+/* Immediate end: sessions are destroyed, then on_close; also while closing gracefully. After
+ * halo_server_start() only. Any thread. */
 HALO_API void halo_server_destroy(halo_server *server);
-/* Frees the server after on_close; from within it, too. */
+/* Frees the server after on_close, from within it too, or one that was never started. NULL is
+ * allowed. */
 HALO_API void halo_server_free(halo_server *server);
 
 /* Open connections, all workers. Any thread. */
@@ -152,8 +161,10 @@ struct halo_file_options {
  * end. content-length is added for regular files when `headers` has none. Read errors reset the
  * stream with INTERNAL_ERROR. The descriptor must stay open until the stream's on_close, unless
  * close_fd is set; positions are halo's own, so it may be used for several streams at once.
- * `options` may be NULL. Errors: those of halo_stream_respond(), HALO_E_SEND_FILE (a directory),
- * HALO_E_SEND_FILE_NOSEEK, HALO_E_PAYLOAD_FORBIDDEN. Node: respondWithFD(). */
+ * `options` may be NULL: all of it. Errors: those of halo_stream_respond(), HALO_E_SEND_FILE (a
+ * directory), HALO_E_SEND_FILE_NOSEEK, HALO_E_PAYLOAD_FORBIDDEN (204, 205, 304), HALO_E_FILE (no
+ * descriptor), HALO_E_INVALID_ARGUMENT (`offset` or `length`), HALO_E_SOCKET_UNBOUND (a session
+ * without a loop). Node: respondWithFD(). */
 HALO_API int halo_stream_respond_fd(halo_stream *stream, int status, const halo_headers *headers,
                                     int fd, const struct halo_file_options *options);
 /* The same with a path, opened now. HALO_E_FILE when it cannot be opened (errno says why); nothing

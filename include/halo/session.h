@@ -151,11 +151,12 @@ struct halo_session_options {
     uint32_t stream_low_water;
 
     /* Padding of the frames we send, enum halo_padding; default none. It is bounded by the windows
-     * and the frame size: where they leave no room there is less, and no alignment. Blocks that need
-     * CONTINUATION get none. Node: paddingStrategy. */
+     * and the frame size: where they leave no room there is less, and no alignment. Blocks that
+     * need CONTINUATION get none. Node: paddingStrategy. */
     uint32_t padding;
     /* Received fields whose value begins or ends with white space are malformed (RFC 9113 section
-     * 8.2.1); 0 lets them through as they came. Default 1. Node: strictFieldWhitespaceValidation. */
+     * 8.2.1); 0 lets them through as they came. Default 1. Node:
+     * strictFieldWhitespaceValidation. */
     uint32_t strict_field_whitespace;
     /* Sending the same single-value field (halo_header_is_single) twice in the plain fields of a
      * list is refused with HALO_E_HEADER_SINGLE_VALUE. Default 1. Node: strictSingleValueFields. */
@@ -196,7 +197,7 @@ struct halo_session_options {
     void *user_data; /* first value of halo_session_user_data */
 };
 
-/* Sets the defaults for a role. */
+/* Sets the defaults for a role. Call it on every options struct before setting members. */
 #define halo_session_options_init(options, role)                                                   \
     halo_session_options_init_sized((options), (role), sizeof(struct halo_session_options))
 HALO_API void halo_session_options_init_sized(struct halo_session_options *options, int role,
@@ -208,9 +209,10 @@ HALO_API void halo_session_options_init_sized(struct halo_session_options *optio
  * connection window of 65535. What protects the protocol and has no name in Node stays. */
 HALO_API void halo_session_options_node_defaults(struct halo_session_options *options);
 
-/* Makes a session. Its preface and SETTINGS are ready to be pulled at once. Returns 0,
- * HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT, HALO_E_INVALID_SETTING_VALUE,
- * HALO_E_TOO_MANY_CUSTOM_SETTINGS. */
+/* Makes a session. `options` are copied; `now_ns` is the time in nanoseconds on any clock that does
+ * not go back, the same in all calls. Its preface and SETTINGS are ready to be pulled at once.
+ * Returns 0, HALO_E_NOMEM, HALO_E_INVALID_ARGUMENT (options out of range or not initialized),
+ * HALO_E_INVALID_SETTING_VALUE, HALO_E_TOO_MANY_CUSTOM_SETTINGS. */
 HALO_API int halo_session_new(halo_session **session, const struct halo_session_options *options,
                               uint64_t now_ns) HALO_MUST_USE;
 /* Frees the session and all its streams; events that were not polled are not told. Slices of
@@ -221,7 +223,7 @@ HALO_API void halo_session_free(halo_session *session);
 
 enum halo_event_type {
     HALO_EVENT_NONE = 0,
-    /* Server: a request; list: its header list. */
+    /* Server: a request; u.headers. */
     HALO_EVENT_REQUEST = 1,
     /* Client: the final response; u.headers. */
     HALO_EVENT_RESPONSE = 2,
@@ -262,12 +264,13 @@ enum halo_event_type {
     HALO_EVENT_GOAWAY = 20,
     /* The session is over: all streams were told before; u.closed. Pull what is left, then free. */
     HALO_EVENT_SESSION_CLOSED = 21,
-    /* PRIORITY of the peer, or that part of a request's HEADERS (after its REQUEST event); u.dependency.
+    /* PRIORITY of the peer, or that part of a request's HEADERS (after its REQUEST event);
+     * u.dependency. `stream` is NULL when it has not come yet, or is gone; stream_id tells.
      * Deprecated: nothing follows from it. Node: 'priority'. */
     HALO_EVENT_PRIORITY = 32,
-    /* Server: PRIORITY_UPDATE of the client, with a value that can be read; u.priority. */
+    /* Server: PRIORITY_UPDATE of the client, with a value that can be read; u.priority. `stream` as
+     * with PRIORITY. */
     HALO_EVENT_PRIORITY_UPDATE = 33,
-    /* (The stream of these two is NULL when it has not come yet, or is gone; stream_id tells.) */
     /* Client: the server names alternative services (RFC 7838); u.altsvc. Node: 'altsvc'. */
     HALO_EVENT_ALTSVC = 22,
     /* Client over TLS: the server named origins, which are in the session's origin set now
@@ -354,7 +357,8 @@ struct halo_event {
  * HALO_E_WRONG_STATE. */
 HALO_API int halo_session_recv(halo_session *session, const void *data, size_t len,
                                uint64_t now_ns);
-/* The same with a counted slice, which is taken: keeping data is a reference, not a copy. */
+/* The same with a counted slice, which is taken, on failure too: keeping data is a reference, not a
+ * copy. */
 HALO_API int halo_session_recv_slice(halo_session *session, halo_slice *slice, uint64_t now_ns);
 /* The peer will send no more octets (the socket's end), or the connection broke: `error` says how,
  * NULL is an orderly end. Open streams are closed with it. */
@@ -388,6 +392,8 @@ HALO_API int halo_session_wants_recv(const halo_session *session);
 
 /* When halo_session_tick() is to be called next, on the clock of now_ns; UINT64_MAX: never. */
 HALO_API uint64_t halo_session_next_timeout(const halo_session *session);
+/* It is `now_ns`: does what is due. Poll and pull afterwards. Too early or too often does no
+ * harm. */
 HALO_API void halo_session_tick(halo_session *session, uint64_t now_ns);
 
 /* Tells HALO_EVENT_TIMEOUT when for `timeout_ms` milliseconds no octet was received or sent, once
@@ -396,15 +402,7 @@ HALO_API void halo_session_set_timeout(halo_session *session, uint32_t timeout_m
 
 /* ---- calls ----------------------------------------------------------------------------- */
 
-/* Client: opens a request. Empty members of `request` take the defaults: method GET, scheme https,
- * path "/". With HALO_END_STREAM there is no body. When the peer's limit of concurrent streams is
- * reached, the request waits and HALO_EVENT_READY tells when it went out; the fields are copied
- * then. Returns 0 and *stream, or HALO_E_INVALID_SESSION, HALO_E_GOAWAY_SESSION,
- * HALO_E_OUT_OF_STREAMS, HALO_E_LIMIT (too many waiting), HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME,
- * _PROTOCOL, HALO_E_INVALID_ARGUMENT (a priority or weight out of range),
- * HALO_E_STREAM_SELF_DEPENDENCY, HALO_E_NOMEM, HALO_E_INVALID_HEADER_VALUE for a field `host` that is
- * not the same as `authority` (RFC 9113 8.3.1), and the header errors of halo_stream_respond(). Node:
- * request(). */
+/* A request to be made. Empty members take the defaults: method GET, scheme https, path "/". */
 struct halo_request {
     halo_bytes method;
     halo_bytes scheme;
@@ -418,17 +416,31 @@ struct halo_request {
     /* Deprecated, RFC 7540: as halo_stream_set_dependency() right after the request. NULL: none. */
     const struct halo_dependency *dependency;
 };
+
+/* Client: opens a request, which is borrowed for the call. `flags`: HALO_END_STREAM when there is
+ * no body. `user_data` is that of the stream. When the peer's limit of
+ * concurrent streams is reached, the request is copied and waits, and HALO_EVENT_READY tells when
+ * it went out. Returns 0 and *stream, or HALO_E_WRONG_STATE (a server), HALO_E_INVALID_SESSION,
+ * HALO_E_GOAWAY_SESSION, HALO_E_OUT_OF_STREAMS, HALO_E_LIMIT (too many waiting),
+ * HALO_E_CONNECT_AUTHORITY, _PATH, _SCHEME, _PROTOCOL, HALO_E_INVALID_ARGUMENT (a priority or
+ * weight out of range), HALO_E_STREAM_SELF_DEPENDENCY, HALO_E_NOMEM, HALO_E_INVALID_HEADER_VALUE
+ * for a field `host` that is not the same as `authority` (RFC 9113 8.3.1), and the header errors of
+ * halo_stream_respond(). Node: request(). */
 HALO_API int halo_session_request(halo_session *session, const struct halo_request *request,
                                   unsigned flags, void *user_data, halo_stream **stream);
 
-/* Sends SETTINGS; they hold once HALO_EVENT_SETTINGS_ACK comes. enable_connect_protocol cannot be taken
- * back and no_rfc7540_priorities not be changed (HALO_E_INVALID_SETTING_VALUE). Returns 0,
- * HALO_E_MAX_PENDING_SETTINGS_ACK, HALO_E_INVALID_SETTING_VALUE. Node: settings(). */
+/* Sends SETTINGS; they hold once HALO_EVENT_SETTINGS_ACK comes. enable_connect_protocol cannot be
+ * taken back and no_rfc7540_priorities not be changed (HALO_E_INVALID_SETTING_VALUE). `settings` is
+ * borrowed for the call. Returns 0, HALO_E_MAX_PENDING_SETTINGS_ACK, HALO_E_INVALID_SETTING_VALUE,
+ * HALO_E_TOO_MANY_CUSTOM_SETTINGS, HALO_E_INVALID_SESSION, HALO_E_NOMEM. Node: settings(). */
 HALO_API int halo_session_settings(halo_session *session, const struct halo_settings *settings);
-/* Sends PING. `payload` NULL: the time, little-endian. Returns 0, HALO_E_PING_CANCEL when too many
- * are outstanding. Node: ping(). */
+/* Sends PING. `payload` is copied; NULL: the time, little-endian. Returns 0, HALO_E_PING_CANCEL
+ * when too many are outstanding, HALO_E_INVALID_SESSION, HALO_E_NOMEM. Node: ping(). */
 HALO_API int halo_session_ping(halo_session *session, const uint8_t payload[8]);
-/* Sends GOAWAY and goes on. last_stream_id 0: the last one that was taken up. Node: goaway(). */
+/* Sends GOAWAY and goes on. last_stream_id 0: the last one that was taken up; it never grows from
+ * one GOAWAY to the next (RFC 9113 6.8). `debug_data` is copied, 16376 octets at most. Returns 0,
+ * HALO_E_INVALID_ARGUMENT (longer, or an identifier above 2^31-1), HALO_E_INVALID_SESSION. Node:
+ * goaway(). */
 HALO_API int halo_session_goaway(halo_session *session, uint32_t code, uint32_t last_stream_id,
                                  const void *debug_data, size_t debug_len);
 /* Graceful end: GOAWAY that still lets requests under way come in, a second one after the round
@@ -448,8 +460,8 @@ HALO_API int halo_session_set_window(halo_session *session, uint32_t octets);
 
 /* Server: names alternative services (RFC 7838 section 4): for the origin of the request
  * `stream_id` (then `origin` is empty), or with stream_id 0 for `origin`, a URL of which the origin
- * counts. `value` is like that of an Alt-Svc field, for example `h2=":8000"; ma=60` or `clear`; only
- * its octets are checked. Origin and value take 16382 octets at most. Returns 0,
+ * counts. `value` is like that of an Alt-Svc field, for example `h2=":8000"; ma=60` or `clear`;
+ * only its octets are checked. Origin and value take 16382 octets at most. Returns 0,
  * HALO_E_ALTSVC_INVALID_ORIGIN, HALO_E_ALTSVC_LENGTH, HALO_E_INVALID_HEADER_VALUE (not ASCII text,
  * or empty), HALO_E_INVALID_STREAM, HALO_E_INVALID_ARGUMENT (both, or neither, of stream and
  * origin), HALO_E_WRONG_STATE (a client), HALO_E_INVALID_SESSION, HALO_E_NOMEM. Node: altsvc(). */

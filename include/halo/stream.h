@@ -8,7 +8,7 @@
  *
  * Sending never blocks and never writes to a socket inside the call: frames are built when the
  * batch ends. What flow control or the socket cannot take yet waits in the stream;
- * halo_stream_buffered() tells how much, and HALO_EVENT_WRITABLE (on_drain) when it has fallen
+ * halo_stream_buffered() tells how much, and HALO_EVENT_WRITABLE (on_writable) when it has fallen
  * below the low-water mark.
  */
 #ifndef HALO_STREAM_H
@@ -34,10 +34,12 @@ enum {
 /* Server: sends the final response header block. `status` 200 ... 599 (101 does not exist in
  * HTTP/2). Statuses 204, 205 and 304, and responses to HEAD, end the stream at once; what is
  * written afterwards is dropped for HEAD and refused otherwise (HALO_E_PAYLOAD_FORBIDDEN).
- * `headers` may be NULL. Everything is checked before anything is sent. Returns 0,
- * HALO_E_INVALID_STREAM, HALO_E_HEADERS_SENT, HALO_E_STATUS_101, HALO_E_STATUS_INVALID,
+ * `headers` may be NULL. `flags`: HALO_END_STREAM when there is no body, HALO_WAIT_FOR_TRAILERS.
+ * Everything is checked before anything is sent. Returns 0, HALO_E_INVALID_STREAM,
+ * HALO_E_WRONG_STATE (a client), HALO_E_HEADERS_SENT, HALO_E_STATUS_101, HALO_E_STATUS_INVALID,
  * HALO_E_INVALID_HEADER_NAME, HALO_E_INVALID_HEADER_VALUE, HALO_E_INVALID_CONNECTION_HEADERS,
- * HALO_E_PSEUDOHEADER_NOT_ALLOWED, HALO_E_HEADER_BLOCK_TOO_LONG, HALO_E_NOMEM. Node: respond(). */
+ * HALO_E_PSEUDOHEADER_NOT_ALLOWED, HALO_E_HEADER_SINGLE_VALUE, HALO_E_HEADER_BLOCK_TOO_LONG,
+ * HALO_E_NOMEM. Node: respond(). */
 HALO_API int halo_stream_respond(halo_stream *stream, int status, const halo_headers *headers,
                                  unsigned flags);
 
@@ -46,9 +48,9 @@ HALO_API int halo_stream_respond(halo_stream *stream, int status, const halo_hea
  * HALO_E_INVALID_INFO_STATUS. Node: additionalHeaders(), writeContinue(), writeEarlyHints(). */
 HALO_API int halo_stream_inform(halo_stream *stream, int status, const halo_headers *headers);
 
-/* Server: promises the response to a request that the client will make (RFC 9113 8.4), and gives the
- * stream to send it on with the usual calls: respond, write ... PUSH_PROMISE is sent at once; what
- * refers to the pushed resource is written afterwards, so that the client does not ask for it.
+/* Server: promises the response to a request that the client will make (RFC 9113 8.4), and gives
+ * the stream to send it on with the usual calls: respond, write ... PUSH_PROMISE is sent at once;
+ * what refers to the pushed resource is written afterwards, so that the client does not ask for it.
  * `parent` is a request of the client that is not ended yet. `request`: GET or HEAD; scheme and
  * authority are the parent's when empty, path is "/"; fields are copied. HEAD has no body. The
  * client may refuse with a reset. Returns 0 and *pushed, or HALO_E_PUSH_DISABLED,
@@ -62,19 +64,21 @@ struct halo_request;
 HALO_API int halo_stream_push(halo_stream *parent, const struct halo_request *request,
                               void *user_data, halo_stream **pushed);
 
-/* Sends body octets, copied. Flags: HALO_END_STREAM. `len` 0 with HALO_END_STREAM only ends. A
- * server responds first (HALO_E_WRONG_STATE otherwise). Returns 0, HALO_E_INVALID_STREAM,
- * HALO_E_WRITE_AFTER_END, HALO_E_PAYLOAD_FORBIDDEN, HALO_E_NOMEM. */
+/* Sends body octets, copied. `flags`: HALO_END_STREAM, or HALO_WAIT_FOR_TRAILERS when these are the
+ * last octets and trailers follow. `len` 0 with a flag only ends. A server responds first
+ * (HALO_E_WRONG_STATE otherwise). Returns 0, HALO_E_INVALID_STREAM, HALO_E_WRITE_AFTER_END,
+ * HALO_E_PAYLOAD_FORBIDDEN, HALO_E_NOMEM (nothing was written). */
 HALO_API int halo_stream_write(halo_stream *stream, const void *data, size_t len, unsigned flags);
 
 /* Sends body octets without a copy (small ones are copied where that is cheaper). The memory must
  * stay unchanged until done(ctx) is called, exactly once, also when the stream is reset or the
- * session ends; not from within this call when it fails. `done` may be NULL for memory that lives
- * for ever. */
+ * session ends; perhaps within this call. When the call fails, `done` is not called at all. It may
+ * be NULL for memory that lives for ever. Flags and errors as halo_stream_write(). */
 HALO_API int halo_stream_write_borrow(halo_stream *stream, const void *data, size_t len,
                                       unsigned flags, void (*done)(void *ctx), void *ctx);
 
-/* Sends a counted slice; the reference is taken, on failure too, and *slice emptied. */
+/* Sends a counted slice without a copy; the reference is taken, on failure too, and *slice emptied.
+ * The octets of a slice without an owner are copied. Flags and errors as halo_stream_write(). */
 HALO_API int halo_stream_write_slice(halo_stream *stream, halo_slice *slice, unsigned flags);
 
 /* A body that is read when it can be sent. */
@@ -82,8 +86,8 @@ struct halo_source {
     /* Writes up to `cap` octets to `out`, sets *len, and *end to 1 when these are the last. Returns
      * 0; HALO_E_AGAIN with *len 0 when there is nothing now: halo asks again after
      * halo_stream_resume_source(), which may come before this returns (another batch of output asks
-     * then). 0 with neither octets nor the end is taken for HALO_E_AGAIN. Any other error resets the
-     * stream with INTERNAL_ERROR. Called while output is built: of halo it may call only
+     * then). 0 with neither octets nor the end is taken for HALO_E_AGAIN. Any other error resets
+     * the stream with INTERNAL_ERROR. Called while output is built: of halo it may call only
      * halo_stream_resume_source and getters. */
     int (*read)(void *ctx, uint8_t *out, size_t cap, size_t *len, int *end);
     /* Called exactly once when the source is not needed any more. May be NULL. */
@@ -92,40 +96,44 @@ struct halo_source {
 };
 
 /* Sends what the source gives after everything written so far, then ends the stream (or asks for
- * trailers with HALO_WAIT_FOR_TRAILERS). The struct is copied. Nothing can be written
- * afterwards. */
+ * trailers with HALO_WAIT_FOR_TRAILERS, the one flag there is). The struct is copied. Nothing can
+ * be written afterwards. Returns 0, HALO_E_INVALID_ARGUMENT (`read` is NULL), and the errors of
+ * halo_stream_write(); when it fails, `done` is not called. */
 HALO_API int halo_stream_set_source(halo_stream *stream, const struct halo_source *source,
                                     unsigned flags);
-/* The source has something again. */
+/* The source has something again. Does nothing for streams without a source. */
 HALO_API void halo_stream_resume_source(halo_stream *stream);
 
-/* Ends the sending half after everything written so far. */
+/* Ends the sending half after everything written so far; after HALO_EVENT_WANT_TRAILERS, without
+ * trailers. Errors as halo_stream_write(). */
 HALO_API int halo_stream_end(halo_stream *stream);
 
 /* Sends trailers after everything written so far and ends the sending half (RFC 9113 section 8.1).
  * Allowed instead of an end, and after HALO_EVENT_WANT_TRAILERS. Checked now, encoded when their
  * turn comes; the fields are copied. Returns also HALO_E_TRAILERS_NOT_READY (before the response
- * headers, or while a source is being sent), HALO_E_TRAILERS_ALREADY_SENT, and HALO_E_WRONG_STATE on
- * a tunnel (RFC 9113 8.5: CONNECT that was not turned down), where only an empty list is allowed,
- * which is the end. Node: sendTrailers(). */
+ * headers, or while a source is being sent), HALO_E_TRAILERS_ALREADY_SENT, and HALO_E_WRONG_STATE
+ * on a tunnel (RFC 9113 8.5: CONNECT that was not turned down), where only an empty list is
+ * allowed, which is the end. Node: sendTrailers(). */
 HALO_API int halo_stream_trailers(halo_stream *stream, const halo_headers *headers);
 
 /* Ends the stream at once with RST_STREAM: both halves, whatever was queued is dropped. `code` is
  * an HTTP/2 error code (HALO_CANCEL, HALO_NO_ERROR after a complete response, ...). The close is
- * told later. Node: close(code). */
+ * told later. Returns 0 or HALO_E_INVALID_STREAM. Node: close(code). */
 HALO_API int halo_stream_reset(halo_stream *stream, uint32_t code);
 
 /* Flow control of receiving. Paused: halo hands out no more DATA of this stream and returns no
  * credit, so that the peer stops when its window is used up; what is under way is kept. */
 HALO_API void halo_stream_pause(halo_stream *stream);
 HALO_API void halo_stream_resume(halo_stream *stream);
-/* Manual credit (option manual_credit): `len` octets of received body are done with. */
+/* Manual credit (option manual_credit): `len` octets of received body are done with. Returns 0,
+ * HALO_E_WRONG_STATE without that option, HALO_E_INVALID_ARGUMENT for more than was received and
+ * not consumed yet. */
 HALO_API int halo_stream_consume(halo_stream *stream, size_t len);
 
 /* Tells HALO_EVENT_STREAM_TIMEOUT when for `timeout_ms` milliseconds nothing of this stream was
  * received or sent, again after each such time that follows on activity; 0 switches it off. The
- * stream stays open: a typical handler resets it with HALO_CANCEL. Returns 0, HALO_E_INVALID_STREAM,
- * HALO_E_NOMEM. Node: setTimeout(). */
+ * stream stays open: a typical handler resets it with HALO_CANCEL. Returns 0,
+ * HALO_E_INVALID_STREAM, HALO_E_NOMEM. Node: setTimeout(). */
 HALO_API int halo_stream_set_timeout(halo_stream *stream, uint32_t timeout_ms);
 
 /* ---- getters: work until the close was told -------------------------------------------- */

@@ -95,7 +95,7 @@ HALO_API halo_slice halo_slice_ref(halo_slice slice);
  * credit to the peer. Releasing an empty slice does nothing. */
 HALO_API void halo_slice_release(halo_slice *slice);
 
-/* The application's allocator. All three members are needed; `ctx` is passed through. They are
+/* The application's allocator. All three functions are needed; `ctx` is passed through. They are
  * called on the thread of the object that needs memory. Sizes are in octets; memory is aligned
  * as malloc's. alloc and resize may return NULL, which ends in HALO_E_NOMEM or a closed
  * connection, never in a crash. */

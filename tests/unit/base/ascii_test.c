@@ -65,6 +65,26 @@ static void texts_are_equal_as_a_whole(void **state)
     assert_false(ascii_equal((halo_bytes){ "a\0b", 3 }, (halo_bytes){ "a\0c", 3 }));
 }
 
+static void decimals_are_digits_alone(void **state)
+{
+    static const char *const wrong[] = {
+        "", "+1", "-1", " 1", "1 ", "1,1", "0x1", "1a", "9/", "9:", "1000000000000000000"
+    };
+    uint64_t value = 7;
+
+    (void)state;
+    for (size_t i = 0; i < HALO_ARRAY_LEN(wrong); i++) {
+        assert_false(ascii_decimal(halo_str(wrong[i]), &value));
+        assert_int_equal(value, 7);
+    }
+    assert_true(ascii_decimal(halo_str("0"), &value));
+    assert_int_equal(value, 0);
+    assert_true(ascii_decimal(halo_str("0042"), &value));
+    assert_int_equal(value, 42);
+    assert_true(ascii_decimal(halo_str("999999999999999999"), &value));
+    assert_int_equal(value, UINT64_C(999999999999999999));
+}
+
 static void copies_in_place_too(void **state)
 {
     char text[] = "X-Mixed_[\\]Case";
@@ -83,6 +103,7 @@ int main(void)
         cmocka_unit_test(every_octet_has_its_class),
         cmocka_unit_test(octets_are_equal_but_for_case),
         cmocka_unit_test(texts_are_equal_as_a_whole),
+        cmocka_unit_test(decimals_are_digits_alone),
         cmocka_unit_test(copies_in_place_too),
     };
 

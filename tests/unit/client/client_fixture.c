@@ -241,20 +241,26 @@ void world_init_alone(struct world *world)
     world->options.user_data = world;
 }
 
-void world_init(struct world *world, const char *host, halo_tls_context *tls)
+void world_serve(struct world *world, const char *address, halo_tls_context *tls)
 {
     struct halo_server_options options;
-    char any_port[64];
 
-    world_init_alone(world);
     halo_server_options_init(&options);
     options.on_stream = on_stream;
     assert_int_equal(halo_server_new(&world->server, world->loop, &options), 0);
-    snprintf(any_port, sizeof(any_port), "%s:0", host);
-    assert_int_equal(halo_server_listen(world->server, any_port, tls), 0);
+    assert_int_equal(halo_server_listen(world->server, address, tls), 0);
     assert_int_equal(halo_server_address(world->server, 0, world->address, sizeof(world->address)),
                      0);
     assert_int_equal(halo_server_start(world->server), 0);
+}
+
+void world_init(struct world *world, const char *host, halo_tls_context *tls)
+{
+    char any_port[64];
+
+    world_init_alone(world);
+    snprintf(any_port, sizeof(any_port), "%s:0", host);
+    world_serve(world, any_port, tls);
     snprintf(world->url, sizeof(world->url), "%s://%s/", tls != NULL ? "https" : "http",
              world->address);
 }

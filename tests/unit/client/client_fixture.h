@@ -72,6 +72,8 @@ struct world {
 
 /* Makes loop and server. `host`: "127.0.0.1" or "[::1]". `tls` may be NULL. */
 void world_init(struct world *world, const char *host, halo_tls_context *tls);
+/* The server of a world that was made alone. */
+void world_serve(struct world *world, const char *address, halo_tls_context *tls);
 /* A loop and no server; world->url is for the test to set. */
 void world_init_alone(struct world *world);
 /* Connects by world->options, whose url is set unless the test has set it. */

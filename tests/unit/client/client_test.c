@@ -90,6 +90,28 @@ static void test_client_get_unix(void **state)
     world_fini(&world);
 }
 
+static void test_client_get_from_a_unix_listener(void **state)
+{
+    struct world world;
+    struct exchange exchange = { .on_close = close_when_done };
+    char path[64];
+
+    (void)state;
+    snprintf(path, sizeof(path), "unix:/tmp/halo-listener-test-%d", (int)getpid());
+    world_init_alone(&world);
+    world_serve(&world, path, NULL);
+    assert_string_equal(world.address, path);
+    snprintf(world.url, sizeof(world.url), "http://example.test/");
+    world.options.connect_to = path;
+    world_connect(&world);
+    world_request(&world, &exchange, "GET", "/", HALO_END_STREAM);
+    world_run(&world);
+    unlink(path + strlen("unix:"));
+    assert_int_equal(exchange.status, 200);
+    assert_string_equal(exchange.body, "hello");
+    world_fini(&world);
+}
+
 /* What the URL leaves to the request, and what the request leaves to the URL. */
 static void test_client_request_defaults(void **state)
 {
@@ -342,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_client_get),
         cmocka_unit_test(test_client_get_ipv6),
         cmocka_unit_test(test_client_get_unix),
+        cmocka_unit_test(test_client_get_from_a_unix_listener),
         cmocka_unit_test(test_client_request_defaults),
         cmocka_unit_test(test_client_authority),
         cmocka_unit_test(test_client_echo),

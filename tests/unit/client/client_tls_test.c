@@ -269,6 +269,25 @@ static void test_tls_options(void **state)
     halo_tls_context_free(server);
 }
 
+static void test_tls_server_with_a_clients_context(void **state)
+{
+    halo_tls_context *tls = client_context(NULL);
+    struct halo_server_options options;
+    halo_server *server;
+    halo_loop *loop;
+
+    (void)state;
+    assert_int_equal(halo_loop_new(&loop, NULL), 0);
+    halo_server_options_init(&options);
+    assert_int_equal(halo_server_new(&server, loop, &options), 0);
+    assert_int_equal(halo_server_listen(server, "127.0.0.1:0", tls), HALO_E_INVALID_ARGUMENT);
+    assert_non_null(strstr(halo_server_error(server), "HALO_TLS_SERVER"));
+    assert_int_equal(halo_server_start(server), HALO_E_WRONG_STATE); /* nothing to listen on */
+    halo_server_free(server);
+    halo_loop_free(loop);
+    halo_tls_context_free(tls);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_tls_destroy_in_handshake),
         cmocka_unit_test(test_tls_default_context),
         cmocka_unit_test(test_tls_options),
+        cmocka_unit_test(test_tls_server_with_a_clients_context),
     };
 
     return cmocka_run_group_tests(tests, certificates_make, certificates_remove);
