@@ -53,7 +53,7 @@ struct block {
     uint32_t class_index;
     uint32_t magic;
 };
-_Static_assert(sizeof(struct block) == 16, "blocks are aligned to 16 octets");
+_Static_assert(sizeof(struct block) == TLS_HEAP_HEADER, "blocks are aligned to 16 octets");
 
 /* In use: catches pointers that are not ours, and double frees. */
 enum { BLOCK_MAGIC = 0x68616c6f };
@@ -169,6 +169,7 @@ static struct block *take_block(uint32_t class_index, size_t size)
         return NULL;
     }
     heap.figures.mallocs++;
+    heap.figures.taken += size;
     block->class_index = class_index;
     if (class_index != CLASS_NONE) {
         hide(block);
@@ -197,6 +198,7 @@ static void *heap_alloc(size_t size)
     heap.figures.live += size;
     heap.figures.blocks++;
     heap.figures.allocations++;
+    heap.figures.peak = max_size(heap.figures.peak, tls_heap_in_use(&heap.figures));
     return block + 1;
 }
 
@@ -215,6 +217,8 @@ static void heap_free(void *pointer)
     heap.figures.live -= block->size;
     heap.figures.blocks--;
     if (class_index == CLASS_NONE || cache_is_full(class_index)) {
+        heap.figures.taken -=
+            class_index == CLASS_NONE ? block->size : size_of_class(class_index);
         free(block);
         return;
     }
@@ -273,6 +277,19 @@ bool tls_allocator_take_back(void)
     return used;
 }
 
+size_t tls_allocator_spare_max(void)
+{
+    size_t all = 0;
+
+    for (uint32_t i = 0; i < NUM_CLASSES; i++) {
+        size_t size = size_of_class(i);
+        size_t count = max_size(SPARE_BLOCKS, (SPARE_OCTETS + size - 1) / size);
+
+        all += count * (size + sizeof(struct block));
+    }
+    return all;
+}
+
 void tls_allocator_thread_exit(void)
 {
     for (uint32_t i = 0; i < NUM_CLASSES; i++) {
@@ -284,12 +301,18 @@ void tls_allocator_thread_exit(void)
         }
         heap.num_spare[i] = 0;
     }
+    heap.figures.taken -= heap.figures.cached;
     heap.figures.cached = 0;
 }
 
 void tls_heap_read(struct tls_heap *out)
 {
     *out = heap.figures;
+}
+
+void tls_heap_forget_peak(void)
+{
+    heap.figures.peak = tls_heap_in_use(&heap.figures);
 }
 
 void tls_heap_fail(size_t n, bool forever)
@@ -323,6 +346,11 @@ bool tls_allocator_take_back(void)
     return false;
 }
 
+size_t tls_allocator_spare_max(void)
+{
+    return 0;
+}
+
 void tls_allocator_thread_exit(void)
 {
 }
@@ -330,6 +358,10 @@ void tls_allocator_thread_exit(void)
 void tls_heap_read(struct tls_heap *out)
 {
     *out = (struct tls_heap){ 0 };
+}
+
+void tls_heap_forget_peak(void)
+{
 }
 
 void tls_heap_fail(size_t n, bool forever)

@@ -28,6 +28,9 @@ bool tls_allocator_take_back(void);
 void tls_allocator_records_begin(void);
 void tls_allocator_records_end(void);
 
+/* Octets that the cache of a thread keeps at most. */
+size_t tls_allocator_spare_max(void);
+
 /* Empties this thread's cache. */
 void tls_allocator_thread_exit(void);
 

@@ -89,6 +89,8 @@ static bool make_room(struct hello_reader *reader, struct memory *memory, size_t
     while (capacity < need) {
         capacity *= 2;
     }
+    capacity = min_size(capacity, HELLO_ROOM_MAX);
+    HALO_ASSERT(need <= capacity); /* longer messages are refused by their header */
     record = memory_resize(memory, reader->record, capacity);
     if (record == NULL) {
         return false;

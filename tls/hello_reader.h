@@ -10,8 +10,15 @@
 #define HALO_TLS_HELLO_READER_H
 
 #include "core/base/memory.h"
+#include "tls/limits.h"
 
 enum { HELLO_RECORD_HEADER = 5 };
+
+/* What a reader may have allocated: the longest message, and what it was moved from. */
+enum {
+    HELLO_ROOM_MAX = HELLO_RECORD_HEADER + TLS_CLIENT_HELLO_MAX,
+    HELLO_MEMORY_MAX = HELLO_ROOM_MAX + TLS_CLIENT_HELLO_MAX,
+};
 
 enum hello_status {
     HELLO_MORE,     /* all octets were taken, more are needed */

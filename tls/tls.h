@@ -40,6 +40,14 @@ void tls_transport_facts(const struct transport *transport, struct tls_facts *fa
  * that used transports; threads that forget it are cleaned up after when they end. */
 void tls_thread_exit(void);
 
+/* What a transport holds at most, the library's part of it included; and what a thread keeps for
+ * all of them. 0 in a build without TLS. */
+uint64_t tls_transport_memory_bound(void);
+uint64_t tls_thread_memory_bound(void);
+
+/* What halo's allocator puts in front of each block of the TLS library. */
+enum { TLS_HEAP_HEADER = 16 };
+
 /* What this thread has done through halo's allocator for the TLS library: for tests and
  * statistics. All 0 with -Dwolfssl=system. */
 struct tls_heap {
@@ -48,9 +56,20 @@ struct tls_heap {
     size_t allocations; /* calls */
     size_t mallocs;     /* of those, what the cache could not serve */
     size_t cached;      /* octets in the cache */
+    size_t taken;       /* octets that the C library gave, without headers: blocks are rounded up */
+    size_t peak;        /* most octets in use at a time, rounded up and with headers */
     size_t in_place;    /* records that were built where they are sent from */
 };
 void tls_heap_read(struct tls_heap *heap);
+
+/* What is in use now, as `peak` counts it. */
+static inline size_t tls_heap_in_use(const struct tls_heap *heap)
+{
+    return heap->taken - heap->cached + heap->blocks * TLS_HEAP_HEADER;
+}
+
+/* Tests: the peak begins anew. */
+void tls_heap_forget_peak(void);
 
 /* Tests: the n-th allocation of the TLS library from now on fails (1: the next), and all after it
  * when `forever`. 0: none. This thread only. */

@@ -1,14 +1,5 @@
 #include "core/conn/conn.h"
 
-enum {
-    /* What is built for one send, and encrypted ahead: enough to keep the socket busy, little
-     * enough to keep priorities effective and a stalled peer cheap. */
-    SEND_TARGET = IO_SEND_OCTETS_MAX,
-    /* Received buffers that the application may hold of one connection; beyond, octets are copied
-     * out, so that one slow reader cannot empty the ring for all. */
-    HELD_BUFFERS_MAX = 8,
-};
-
 static void on_received(struct io_receiver *receiver, halo_slice *slice);
 static void on_receive_end(struct io_receiver *receiver, int error);
 static void on_sent(struct io_sender *sender, int result);
@@ -175,11 +166,12 @@ static void pump_transport(struct conn *conn)
     }
 }
 
-/* Octets that the application may keep must not be all of the ring's. */
+/* Octets that the protocol may keep must not be all of the ring's. (A session copies what is kept
+ * of them, and nothing else: conn_session.c.) */
 static void protect_ring(struct conn *conn, halo_slice *slice)
 {
-    if (conn->protocol != NULL && HALO_UNLIKELY(conn->protocol->held(conn) > 0) &&
-        (conn->protocol->held(conn) >= HELD_BUFFERS_MAX || bufring_scarce(conn->loop))) {
+    if (HALO_UNLIKELY(conn->protocol != &session_protocol) &&
+        conn_holds_many(conn, conn->protocol->held(conn))) {
         if (bufring_copy_out(conn->loop, slice) ==
             0) { /* without memory they stay where they are */
             conn->session->copied_in += slice->len;
@@ -252,10 +244,10 @@ static void fill_transport(struct conn *conn)
 {
     struct transport *transport = conn->transport;
 
-    while (transport->output_len < SEND_TARGET && transport->state == TRANSPORT_OPEN &&
+    while (transport->output_len < CONN_SEND_TARGET && transport->state == TRANSPORT_OPEN &&
            conn->protocol != NULL) {
         struct iovec iov[IO_SEND_PIECES_MAX];
-        size_t limit = SEND_TARGET - transport->output_len;
+        size_t limit = CONN_SEND_TARGET - transport->output_len;
         int count = conn->protocol->pull(conn, iov, IO_SEND_PIECES_MAX, limit);
         size_t taken;
 
@@ -284,7 +276,7 @@ static void send_next(struct conn *conn)
         fill_transport(conn);
         count = conn->transport->ops->output(conn->transport, iov, IO_SEND_PIECES_MAX);
     } else if (conn->protocol != NULL) {
-        count = conn->protocol->pull(conn, iov, IO_SEND_PIECES_MAX, SEND_TARGET);
+        count = conn->protocol->pull(conn, iov, IO_SEND_PIECES_MAX, CONN_SEND_TARGET);
     }
     if (count == 0) {
         conn->send_deadline_ns = UINT64_MAX;

@@ -31,6 +31,17 @@
 #include "core/io/sock.h"
 #include "core/proto/session.h"
 
+enum {
+    /* What is built for one send, and encrypted ahead: enough to keep the socket busy, little
+     * enough to keep priorities effective and a stalled peer cheap. */
+    CONN_SEND_TARGET = IO_SEND_OCTETS_MAX,
+    /* Slices that the application may hold of one connection where they were received: each may
+     * keep a whole buffer from its ring, or a block of plaintext, be it an octet long. Beyond,
+     * what is held is copied: so one slow reader cannot empty the ring for all, and a peer cannot
+     * make an octet cost a buffer more than so often. */
+    CONN_HELD_BUFFERS_MAX = 8,
+};
+
 enum conn_phase {
     CONN_CONNECTING,
     CONN_HANDSHAKE,
@@ -161,6 +172,21 @@ void conn_drop_input(struct conn *conn, size_t len);
 /* Tells what the session's event means, be it of the session or a rare one of a stream. */
 void conn_tell_session(struct conn *conn, const struct halo_event *event);
 
+/* Is it time to copy what is held, given that so many slices are held already? */
+static inline bool conn_holds_many(const struct conn *conn, uint32_t held)
+{
+    return HALO_UNLIKELY(held > 0) &&
+           (held >= CONN_HELD_BUFFERS_MAX ||
+            (conn->transport == NULL && bufring_scarce(conn->loop)));
+}
+
 extern const struct protocol_ops session_protocol;
+
+/* ---- memory (conn_memory.c) ------------------------------------------------------------ */
+
+/* Adds what a connection without TLS holds beside its session; and in `shared`, what its loop holds
+ * for all. 0 or HALO_E_INVALID_ARGUMENT. `options` NULL: the defaults. */
+int conn_memory_bound(const struct halo_loop_options *options,
+                      struct halo_memory_bound *bound) HALO_MUST_USE;
 
 #endif

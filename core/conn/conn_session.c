@@ -110,10 +110,26 @@ static void session_dispatch(struct conn *conn)
     }
 }
 
+/* The octets are lent, not given: what the application keeps of them is copied. */
+__attribute__((noinline)) static void receive_lent(struct conn *conn, halo_slice *slice)
+{
+    int status =
+        halo_session_recv(conn->session, slice->data, slice->len, loop_now_ns(conn->loop));
+
+    HALO_ASSERT(status == 0);
+    session_dispatch(conn);
+    halo_slice_release(slice);
+}
+
 static void session_receive(struct conn *conn, halo_slice *slice)
 {
-    int status = halo_session_recv_slice(conn->session, slice, loop_now_ns(conn->loop));
+    int status;
 
+    if (conn_holds_many(conn, conn->session->kept_count)) {
+        receive_lent(conn, slice);
+        return;
+    }
+    status = halo_session_recv_slice(conn->session, slice, loop_now_ns(conn->loop));
     HALO_ASSERT(status == 0); /* everything before was polled */
     session_dispatch(conn);
 }

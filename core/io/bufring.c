@@ -50,6 +50,14 @@ static size_t group_mapping_size(const struct bufring_group *group)
            (size_t)group->count * group->bufring->size;
 }
 
+uint64_t bufring_memory_bound(uint32_t size, uint32_t count_max)
+{
+    uint64_t largest = (uint64_t)group_entries_size(count_max) + group_slots_size(count_max) +
+                       (uint64_t)count_max * size + sizeof(struct bufring_group);
+
+    return 2 * largest;
+}
+
 /* Writes a buffer into the ring behind the tail; the kernel sees it with the next commit. The tail
  * itself lies in the first entry and must not be touched. */
 static void group_offer(struct bufring_group *group, uint32_t id)

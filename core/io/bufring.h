@@ -73,6 +73,10 @@ int bufring_copy_out(struct halo_loop *loop, halo_slice *slice) HALO_MUST_USE;
 
 /* ---- for core/io ----------------------------------------------------------------------- */
 
+/* Octets of all groups at most: sizes double, so those that are not free yet are as much as the
+ * last. */
+uint64_t bufring_memory_bound(uint32_t size, uint32_t count_max);
+
 void bufring_init(struct bufring *bufring, struct halo_loop *loop, uint32_t size, uint32_t count,
                   uint32_t count_max);
 /* Registers the first group with the loop's ring. 0 or a negative errno. */

@@ -47,7 +47,7 @@ static bool power_of_two(uint32_t number)
     return number != 0 && (number & (number - 1)) == 0;
 }
 
-static int read_options(struct halo_loop_options *out, const struct halo_loop_options *given)
+int loop_options_read(struct halo_loop_options *out, const struct halo_loop_options *given)
 {
     halo_loop_options_init(out);
     if (given != NULL) {
@@ -60,6 +60,13 @@ static int read_options(struct halo_loop_options *out, const struct halo_loop_op
         return HALO_E_INVALID_ARGUMENT;
     }
     return 0;
+}
+
+uint64_t loop_memory_bound(const struct halo_loop_options *options)
+{
+    return sizeof(struct halo_loop) + bufring_memory_bound(options->receive_buffer_size,
+                                                           options->receive_buffers_max) +
+           io_send_slots_size();
 }
 
 static void loop_init(struct halo_loop *loop, const struct halo_loop_options *options)
@@ -81,7 +88,7 @@ int loop_new_with_ring(struct halo_loop **out, const struct halo_loop_options *g
     struct halo_loop_options options;
     struct memory memory;
     struct halo_loop *loop = NULL;
-    int status = read_options(&options, given);
+    int status = loop_options_read(&options, given);
 
     *out = NULL;
     if (ring == NULL) {

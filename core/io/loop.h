@@ -187,6 +187,14 @@ static inline bool loop_closing(const struct halo_loop *loop)
 
 /* ---- for core/io and tests ------------------------------------------------------------- */
 
+/* The options with defaults for what is not given (all, when `given` is NULL). 0 or
+ * HALO_E_INVALID_ARGUMENT. */
+int loop_options_read(struct halo_loop_options *out,
+                      const struct halo_loop_options *given) HALO_MUST_USE;
+/* What the loop itself holds at most, receive buffers included, but what the kernel has for its
+ * rings. */
+uint64_t loop_memory_bound(const struct halo_loop_options *options);
+
 /* halo_loop_new() with another ring, which is taken. NULL: the real one. */
 int loop_new_with_ring(struct halo_loop **out, const struct halo_loop_options *options,
                        struct ring *ring) HALO_MUST_USE;

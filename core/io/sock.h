@@ -244,5 +244,6 @@ void io_fd_closed(struct halo_loop *loop, int fd);
 void io_receivers_feed(struct halo_loop *loop, uint32_t count);
 /* Makes the loop's memory for iovecs. 0 or HALO_E_NOMEM. */
 int io_send_slots_new(struct halo_loop *loop) HALO_MUST_USE;
+size_t io_send_slots_size(void);
 
 #endif

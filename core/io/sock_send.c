@@ -9,9 +9,14 @@ struct loop_send_slot {
     struct iovec pieces[IO_SEND_PIECES_MAX];
 };
 
+size_t io_send_slots_size(void)
+{
+    return LOOP_SEND_SLOTS * sizeof(struct loop_send_slot);
+}
+
 int io_send_slots_new(struct halo_loop *loop)
 {
-    loop->send_slots = memory_alloc(&loop->memory, LOOP_SEND_SLOTS * sizeof(*loop->send_slots));
+    loop->send_slots = memory_alloc(&loop->memory, io_send_slots_size());
     loop->send_slots_used = 0;
     return loop->send_slots != NULL ? 0 : HALO_E_NOMEM;
 }

@@ -16,6 +16,7 @@
 
 #include <halo/error.h>
 #include <halo/header.h>
+#include <halo/loop.h>
 #include <halo/priority.h>
 #include <halo/session.h>
 #include <halo/stream.h>
@@ -160,6 +161,25 @@ struct halo_tls_info {
 };
 /* Returns 0, or HALO_E_NO_TLS when the session is not encrypted. */
 HALO_API int halo_session_tls_info(const halo_session *session, struct halo_tls_info *info);
+
+/* What one connection of a server or client can hold at worst, in octets, whatever its peer does:
+ * halo_session_memory_bound() of `session` (whose role says whether it is a server's), and the
+ * connection around it. `loop` are the options of its loop, NULL for the defaults; `tls` is 1 over
+ * TLS, else 0. `windows` and `total` are the two figures that matter: the credit that the peer is
+ * given at most, and the memory that it can take.
+ *
+ * On top comes what the application asks for: what it sends, files that it responds with (64 KiB
+ * each while they are sent), slices that it keeps although their credit was given back
+ * (manual_credit); with allow_http1 and a peer that speaks HTTP/1, the section that is gathered and
+ * what is on its way through it, at most `headers` and `output` again. What the kernel holds for
+ * the socket is the system's. The TLS library's share is measured, with a reserve
+ * (tls/limits.h); of a library that is not halo's own (-Dwolfssl=system) it is an estimate.
+ *
+ * Returns 0, or HALO_E_INVALID_ARGUMENT (options out of range); HALO_E_NO_TLS with `tls` in a build
+ * without it. */
+HALO_API int halo_connection_memory_bound(const struct halo_session_options *session,
+                                          const struct halo_loop_options *loop, int tls,
+                                          struct halo_memory_bound *bound);
 
 #ifdef __cplusplus
 }

@@ -551,11 +551,15 @@ struct halo_memory_bound {
     uint64_t output;
     uint64_t streams;         /* their objects */
     uint64_t session;         /* its object, PINGs, SETTINGS, streams that were reset */
-    uint64_t receive_buffers; /* of the kernel, held for this connection; 0: none in a session */
-    uint64_t tls;             /* 0: none in a session */
-    uint64_t total;           /* of all above */
+    /* The next three are 0 for a session alone: halo_connection_memory_bound() (halo/connection.h)
+     * fills them in. */
+    uint64_t connection;      /* its object: socket, operations under way, timers */
+    uint64_t receive_buffers; /* received octets that are held where the kernel put them */
+    uint64_t tls;             /* handshake, keys, plaintext that is held, records to be sent */
+    uint64_t total;           /* of all above but `windows` */
     /* Once for all sessions of a thread (or for a session that stands alone), not in total: where
-     * header lists are decoded to, and spare memory. */
+     * header lists are decoded to, and spare memory; of a connection also the loop with all its
+     * receive buffers, and spare memory of TLS. */
     uint64_t shared;
 };
 /* Computes that for sessions with these options. Returns 0, or HALO_E_INVALID_ARGUMENT. */
