@@ -217,8 +217,7 @@ static void heap_free(void *pointer)
     heap.figures.live -= block->size;
     heap.figures.blocks--;
     if (class_index == CLASS_NONE || cache_is_full(class_index)) {
-        heap.figures.taken -=
-            class_index == CLASS_NONE ? block->size : size_of_class(class_index);
+        heap.figures.taken -= class_index == CLASS_NONE ? block->size : size_of_class(class_index);
         free(block);
         return;
     }

@@ -175,9 +175,8 @@ void conn_tell_session(struct conn *conn, const struct halo_event *event);
 /* Is it time to copy what is held, given that so many slices are held already? */
 static inline bool conn_holds_many(const struct conn *conn, uint32_t held)
 {
-    return HALO_UNLIKELY(held > 0) &&
-           (held >= CONN_HELD_BUFFERS_MAX ||
-            (conn->transport == NULL && bufring_scarce(conn->loop)));
+    return HALO_UNLIKELY(held > 0) && (held >= CONN_HELD_BUFFERS_MAX ||
+                                       (conn->transport == NULL && bufring_scarce(conn->loop)));
 }
 
 extern const struct protocol_ops session_protocol;

@@ -9,7 +9,8 @@ int conn_memory_bound(const struct halo_loop_options *given, struct halo_memory_
     bound->connection = sizeof(struct conn);
     /* Those that are held, and the one at hand. */
     bound->receive_buffers = ((uint64_t)CONN_HELD_BUFFERS_MAX + 1) * options.receive_buffer_size;
-    bound->shared += sizeof(struct conn_env) + 16 * sizeof(struct conn) + loop_memory_bound(&options);
+    bound->shared +=
+        sizeof(struct conn_env) + 16 * sizeof(struct conn) + loop_memory_bound(&options);
     bound->total += bound->connection + bound->receive_buffers;
     return 0;
 }

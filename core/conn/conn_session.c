@@ -113,8 +113,7 @@ static void session_dispatch(struct conn *conn)
 /* The octets are lent, not given: what the application keeps of them is copied. */
 __attribute__((noinline)) static void receive_lent(struct conn *conn, halo_slice *slice)
 {
-    int status =
-        halo_session_recv(conn->session, slice->data, slice->len, loop_now_ns(conn->loop));
+    int status = halo_session_recv(conn->session, slice->data, slice->len, loop_now_ns(conn->loop));
 
     HALO_ASSERT(status == 0);
     session_dispatch(conn);

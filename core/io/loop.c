@@ -64,8 +64,8 @@ int loop_options_read(struct halo_loop_options *out, const struct halo_loop_opti
 
 uint64_t loop_memory_bound(const struct halo_loop_options *options)
 {
-    return sizeof(struct halo_loop) + bufring_memory_bound(options->receive_buffer_size,
-                                                           options->receive_buffers_max) +
+    return sizeof(struct halo_loop) +
+           bufring_memory_bound(options->receive_buffer_size, options->receive_buffers_max) +
            io_send_slots_size();
 }
 

@@ -549,8 +549,8 @@ struct halo_memory_bound {
     uint64_t tables;  /* dynamic tables, both */
     uint64_t headers; /* header blocks and control frames that are gathered */
     uint64_t output;
-    uint64_t streams;         /* their objects */
-    uint64_t session;         /* its object, PINGs, SETTINGS, streams that were reset */
+    uint64_t streams; /* their objects */
+    uint64_t session; /* its object, PINGs, SETTINGS, streams that were reset */
     /* The next three are 0 for a session alone: halo_connection_memory_bound() (halo/connection.h)
      * fills them in. */
     uint64_t connection;      /* its object: socket, operations under way, timers */

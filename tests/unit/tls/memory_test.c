@@ -89,7 +89,8 @@ static void open_measured(struct play *play, halo_tls_context *server, halo_tls_
     play->pair.cut = cut;
     step_end(play, &play->client);
     measured_run(play);
-    if (play->pair.client.state == TRANSPORT_FAILED || play->pair.server.state == TRANSPORT_FAILED) {
+    if (play->pair.client.state == TRANSPORT_FAILED ||
+        play->pair.server.state == TRANSPORT_FAILED) {
         fail_msg("%s / %s", play->pair.client.transport->error.reason,
                  play->pair.server.transport->error.reason);
     }
@@ -196,14 +197,65 @@ static void test_library_memory_of_big_certificates(void **state)
         "i=$((i+1)); done; "
         "openssl genrsa -out big.key 4096; "
         "openssl req -new -key big.key -subj /CN=big -out big.csr; "
-        "{ echo subjectAltName=$names; printf nsComment=; head -c 8000 /dev/zero | tr '\\0' c; echo; } "
+        "{ echo subjectAltName=$names; printf nsComment=; head -c 8000 /dev/zero | tr '\\0' c; "
+        "echo; } "
         ">big.ext; "
         "openssl x509 -req -in big.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile big.ext "
         "-days 30 -out bigleaf.pem; "
         "cat bigleaf.pem middle.pem middle.pem middle.pem middle.pem middle.pem ca.pem >big.pem");
-    play_all("big", server_context("big", asks_for_certificate), client_context(has_big_certificate));
+    play_all("big", server_context("big", asks_for_certificate),
+             client_context(has_big_certificate));
     play_all("big, tls 1.2", server_context("big", asks_in_tls12),
              client_context(has_big_certificate));
+}
+
+/* The handshake may fail, and does with some; what counts is what it takes. */
+static void play_hostile(const char *what, const char *script,
+                         void (*server_change)(struct halo_tls_options *options))
+{
+    halo_tls_context *server;
+    halo_tls_context *client;
+    struct play play = { 0 };
+
+    certificates_run(script);
+    server = server_context("server", server_change);
+    client = client_context(has_big_certificate);
+    step_begin(&play);
+    pair_init(&play.pair, server, client, "localhost");
+    step_end(&play, &play.client);
+    measured_run(&play);
+    check(&play, what);
+    end_measured(&play, server, client);
+}
+
+#define SIGN_BIG                                                                                   \
+    "openssl x509 -req -in big.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile big.ext "     \
+    "-days 30 -out big.pem"
+
+/* A client's certificate that is made to cost memory: hundreds of short names, the longest comment, many
+ * certificates. */
+static void test_library_memory_of_hostile_certificates(void **state)
+{
+    (void)state;
+    play_hostile(
+        "names",
+        "exec >biglog 2>&1; names=DNS:localhost; i=0; while [ $i -lt 1000 ]; do "
+        "names=$names,DNS:a; i=$((i+1)); done; { echo subjectAltName=$names; printf nsComment=; "
+        "head -c 4000 /dev/zero | tr '\\0' c; echo; } >big.ext; " SIGN_BIG "; cp big.pem names.pem",
+        asks_for_certificate);
+    play_hostile(
+        "comment",
+        "exec >biglog 2>&1; { printf nsComment=; head -c 14000 /dev/zero | tr '\\0' c; echo; } "
+        ">big.ext; " SIGN_BIG,
+        asks_in_tls12);
+    play_hostile("chain of comments",
+                 "exec >biglog 2>&1; cp big.pem one.pem; cat one.pem one.pem >>big.pem",
+                 asks_for_certificate);
+    play_hostile("chain of names",
+                 "exec >biglog 2>&1; cp names.pem big.pem; for i in 1; do "
+                 "cat names.pem >>big.pem; done",
+                 asks_for_certificate);
+    play_hostile("chain of names, tls 1.2", "true", asks_in_tls12);
 }
 
 static void only_p521(struct halo_tls_options *options)
@@ -286,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_library_memory_of_handshakes),
         cmocka_unit_test(test_library_memory_of_big_certificates),
+        cmocka_unit_test(test_library_memory_of_hostile_certificates),
         cmocka_unit_test(test_library_memory_of_a_retry),
         cmocka_unit_test(test_library_memory_of_key_updates),
         cmocka_unit_test(test_library_memory_of_an_unfinished_record),
