@@ -170,8 +170,8 @@ HALO_API int halo_session_tls_info(const halo_session *session, struct halo_tls_
  *
  * On top comes what the application asks for: what it sends, files that it responds with (64 KiB
  * each while they are sent), slices that it keeps although their credit was given back
- * (manual_credit); with allow_http1 and a peer that speaks HTTP/1, the section that is gathered and
- * what is on its way through it, at most `headers` and `output` again. What the kernel holds for
+ * (manual_credit); with allow_http1 and a peer that speaks HTTP/1, the section that is gathered, and
+ * what is on its way through the translation. What the kernel holds for
  * the socket is the system's. The TLS library's share is measured, with a reserve
  * (tls/limits.h); of a library that is not halo's own (-Dwolfssl=system) it is an estimate.
  *

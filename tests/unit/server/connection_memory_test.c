@@ -422,7 +422,7 @@ static void play_recipes(void (*play)(struct siege siege, uint64_t least, uint64
         struct siege siege = { .attack = attacks[i] };
 
         siege.attack.frames = min_u32(siege.attack.frames, takes_long(&attacks[i]) ? 20000 : 5000);
-        play(siege, 0, 0);
+        play(siege, 4 * KIB, 0);
     }
 }
 

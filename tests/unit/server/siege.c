@@ -17,7 +17,7 @@
 
 enum {
     LOOK_MS = 5,
-    QUIET_LOOKS = 40, /* so many without anything new: all was handled */
+    QUIET_LOOKS = 16, /* so many without anything new: all was handled */
     STUCK_MS = 300,   /* a send that does not get on: the server has stopped reading */
 };
 
@@ -46,6 +46,7 @@ struct play {
     bool closed;
     halo_slice *slices;
     size_t num_slices;
+    size_t max_slices;
 
     /* the attackers' thread */
     pthread_t thread;
@@ -111,7 +112,11 @@ static void keep_data(halo_stream *stream, const uint8_t *data, size_t len, void
     (void)len;
     look(play);
     if (halo_session_keep_data(halo_stream_session(stream), &slice) == 0) {
-        play->slices = realloc(play->slices, (play->num_slices + 1) * sizeof(halo_slice));
+        if (play->num_slices == play->max_slices) {
+            play->max_slices = 2 * play->max_slices + 1024;
+            play->slices = realloc(play->slices, play->max_slices * sizeof(halo_slice));
+            assert_non_null(play->slices);
+        }
         play->slices[play->num_slices++] = slice;
     }
     look(play);
