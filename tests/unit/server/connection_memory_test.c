@@ -128,6 +128,12 @@ static void octets(struct wire *wire, uint32_t i)
     }
 }
 
+static void full_data(struct wire *wire, uint32_t i)
+{
+    (void)i;
+    put_data(wire, 1, 0, 16384);
+}
+
 /* A list near the limit, on a stream that is never answered. */
 static void large_list(struct wire *wire, uint32_t i)
 {
@@ -255,6 +261,34 @@ static void test_O03_server_bound_of_receive_buffers(void **state)
     play_between(&siege, buffers / 2, buffers + 900 * 256 + 128 * KIB);
 }
 
+/* A body of which all is kept, some of it where it was received and most of it copied: whole and unchanged, and
+ * at the cost of its octets. */
+static void keep_whole_bodies(halo_tls_context *server, halo_tls_context *client)
+{
+    const struct siege siege = {
+        .attack = { .name = "kept uploads",
+                    .begin = one_post,
+                    .frame = full_data,
+                    .frames = 63,
+                    .handler = HANDLER_KEEP },
+        .server = server,
+        .client = client,
+        .options = largest_windows,
+    };
+    struct siege_result result;
+
+    siege_play(&siege, &result);
+    assert_int_equal(result.slice_octets, SIEGE_CONNECTIONS * 63 * 16384);
+    assert_true(result.slices > SIEGE_CONNECTIONS * 63);
+    assert_in_range(result.most, 63 * 16384, 63 * 16384 * 5 / 4 + 256 * KIB);
+}
+
+static void test_O03_server_bound_of_kept_bodies(void **state)
+{
+    (void)state;
+    keep_whole_bodies(NULL, NULL);
+}
+
 /* `held`: a session that ends for all the short slices that the application keeps. */
 static void test_O03_server_bound_of_short_slices(void **state)
 {
@@ -357,6 +391,17 @@ static void test_O03_server_bound_of_windows_over_tls(void **state)
 
     (void)state;
     play_tls(siege, bound_of(largest_windows, 1).windows, 0);
+}
+
+static void test_O03_server_bound_of_kept_bodies_over_tls(void **state)
+{
+    halo_tls_context *server = server_context("rsa", NULL);
+    halo_tls_context *client = client_context(NULL);
+
+    (void)state;
+    keep_whole_bodies(server, client);
+    halo_tls_context_free(server);
+    halo_tls_context_free(client);
 }
 
 /* A block of plaintext is no more dear than a buffer. */
@@ -485,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_O03_server_bound_of_idle_connections),
         cmocka_unit_test(test_O03_server_bound_of_windows),
         cmocka_unit_test(test_O03_server_bound_of_receive_buffers),
+        cmocka_unit_test(test_O03_server_bound_of_kept_bodies),
         cmocka_unit_test(test_O03_server_bound_of_short_slices),
         cmocka_unit_test(test_O03_server_bound_of_header_lists),
         cmocka_unit_test(test_O03_server_bound_of_header_blocks),
@@ -494,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_O03_server_bound_in_every_recipe),
 #if HALO_HAVE_TLS
         cmocka_unit_test(test_O03_server_bound_of_windows_over_tls),
+        cmocka_unit_test(test_O03_server_bound_of_kept_bodies_over_tls),
         cmocka_unit_test(test_O03_server_bound_of_plaintext),
         cmocka_unit_test(test_O03_server_bound_of_tls),
         cmocka_unit_test(test_O03_server_bound_of_a_dribbled_hello),

@@ -190,6 +190,16 @@ static void on_close(halo_server *server, void *user_data)
     play->closed = true;
 }
 
+/* What put_data() has sent, be it held where it was received or copied: the alphabet, round and round. */
+static void check_octets(const halo_slice *slice)
+{
+    for (size_t i = 0; i < slice->len; i++) {
+        assert_in_range(slice->data[i], 'a', 'z');
+        assert_true(i == 0 || slice->data[i] == slice->data[i - 1] + 1 ||
+                    (slice->data[i] == 'a' && slice->data[i - 1] == 'z'));
+    }
+}
+
 /* Ends it when all was sent and nothing new has come of it for a while. */
 static void on_look(halo_timer *timer, void *ctx)
 {
@@ -204,8 +214,12 @@ static void on_look(halo_timer *timer, void *ctx)
     halo_timer_stop(timer);
     play->ending = true;
     while (play->num_slices > 0) {
+        halo_slice *slice = &play->slices[--play->num_slices];
+
         play->result->slices++;
-        halo_slice_release(&play->slices[--play->num_slices]);
+        play->result->slice_octets += slice->len;
+        check_octets(slice);
+        halo_slice_release(slice);
     }
     halo_server_destroy(play->server);
 }

@@ -36,8 +36,9 @@ struct siege {
 
 struct siege_result {
     struct halo_memory_bound bound;
-    uint64_t most;     /* octets of one connection */
-    uint64_t slices;   /* that the application kept, all connections */
+    uint64_t most;   /* octets of one connection */
+    uint64_t slices; /* that the application kept, all connections */
+    uint64_t slice_octets;
     uint32_t opened;   /* sessions that came up */
     uint32_t requests; /* that reached the application */
 };
