@@ -90,16 +90,6 @@ static void open_windows(struct wire *wire)
     hundred_gets(wire);
 }
 
-/* A stream that is kept, and others that are answered with bodies. */
-static void post_and_windows(struct wire *wire)
-{
-    put_window_update(wire, 0, 0x7fffffff - 65535);
-    put_post(wire, 1);
-    for (uint32_t id = 3; id < 2 * 100; id += 2) {
-        put_get(wire, id);
-    }
-}
-
 /* Uploads that fill a window of 4 MiB: 64 of 65,536. */
 static void upload(struct wire *wire, uint32_t i)
 {
@@ -183,15 +173,6 @@ static void fill_table(struct wire *wire, uint32_t i)
 static void one_get(struct wire *wire, uint32_t i)
 {
     put_get(wire, 1 + 2 * i);
-}
-
-/* 16 KiB of ClientHello are announced; all but the last octets come, 97 at a time. */
-static void dribbled_hello(struct wire *wire, uint32_t i)
-{
-    if (i == 0) {
-        wire_octets(wire, "\x16\x03\x01\x40\x00\x01\x00\x3f\xfc", 9);
-    }
-    wire_fill(wire, 0, 97);
 }
 
 /* ---- options ------------------------------------------------------------------------------------- */
@@ -375,6 +356,25 @@ static void test_O03_server_bound_of_streams(void **state)
 /* ---- TLS ------------------------------------------------------------------------------------------- */
 
 #if HALO_HAVE_TLS
+
+/* A stream that is kept, and others that are answered with bodies. */
+static void post_and_windows(struct wire *wire)
+{
+    put_window_update(wire, 0, 0x7fffffff - 65535);
+    put_post(wire, 1);
+    for (uint32_t id = 3; id < 2 * 100; id += 2) {
+        put_get(wire, id);
+    }
+}
+
+/* 16 KiB of ClientHello are announced; all but the last octets come, 97 at a time. */
+static void dribbled_hello(struct wire *wire, uint32_t i)
+{
+    if (i == 0) {
+        wire_octets(wire, "\x16\x03\x01\x40\x00\x01\x00\x3f\xfc", 9);
+    }
+    wire_fill(wire, 0, 97);
+}
 
 static void play_tls(struct siege siege, uint64_t least, uint64_t most)
 {
