@@ -413,6 +413,9 @@ void session_out_of_memory(struct halo_session *session);
 void session_end_if_drained(struct halo_session *session);
 
 struct halo_stream *stream_new(struct halo_session *session, bool local);
+/* Takes back a stream of which nobody was told: it was never opened. What the caller has counted
+ * (open and reserved streams, numbers of ours) the caller takes back. */
+void stream_undo(struct halo_stream *stream);
 /* The stream's end: drops its queues, remembers why, tells. */
 void stream_close(struct halo_stream *stream, const struct halo_error *error);
 /* Sends RST_STREAM (when the stream has a number and the peer needs it) and closes. */

@@ -156,6 +156,13 @@ const struct fault *session_refuse(struct halo_session *session)
     return FAULT_OF(FAULT_STREAM, 1, HALO_REFUSED_STREAM, "too many concurrent streams");
 }
 
+/* Not inlined: it would cost every request registers. */
+static __attribute__((noinline)) const struct fault *no_room(struct halo_stream *stream)
+{
+    stream_undo(stream);
+    return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+}
+
 /* The first header block of a stream that the client opens. */
 static const struct fault *on_request(struct halo_session *session, uint32_t stream_id, bool end,
                                       const struct message *message, struct halo_event *event)
@@ -170,10 +177,8 @@ static const struct fault *on_request(struct halo_session *session, uint32_t str
         return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
     }
     stream->id = stream_id;
-    if (!stream_store_add(&session->store, session->env->memory, stream)) {
-        list_remove(&stream->all); /* nobody was told of it */
-        slab_give(&session->env->streams, stream);
-        return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+    if (HALO_UNLIKELY(!stream_store_add(&session->store, session->env->memory, stream))) {
+        return no_room(stream);
     }
     session->open_remote++;
     session->last_accepted_id = stream_id;

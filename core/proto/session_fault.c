@@ -84,6 +84,20 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
     return stream;
 }
 
+void stream_undo(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+
+    if (stream_store_find(&session->store, stream->id) == stream) {
+        stream_store_remove(&session->store, stream);
+    }
+    list_remove(&stream->all);
+    session->streams_opened--;
+    memory_free(session->env->memory, stream->request);
+    slab_give(&session->env->streams, stream);
+    session_idle_update(session);
+}
+
 void stream_note(struct halo_stream *stream, uint8_t note)
 {
     stream->notes |= note;

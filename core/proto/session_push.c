@@ -57,8 +57,7 @@ static struct halo_stream *new_pushed(struct halo_session *session, uint32_t id,
     }
     stream->id = id;
     if (!stream_store_add(&session->store, session->env->memory, stream)) {
-        list_remove(&stream->all); /* nobody was told of it */
-        slab_give(&session->env->streams, stream);
+        stream_undo(stream);
         return NULL;
     }
     stream_window_init(stream);
@@ -166,10 +165,8 @@ static int promise(struct halo_stream *parent, struct kept_list *fields, bool he
     }
     status = session_write_promise(session, parent->id, stream->id, fields);
     if (status != 0) {
-        stream_store_remove(&session->store, stream);
         session->reserved_streams--;
-        list_remove(&stream->all);
-        slab_give(&session->env->streams, stream);
+        stream_undo(stream);
         return status;
     }
     session->next_local_id += 2;

@@ -160,19 +160,6 @@ static void undo_number(struct halo_stream *stream)
     }
 }
 
-/* A request that could not be made leaves nothing behind: neither a number nor an event. */
-static void undo_request(struct halo_stream *stream)
-{
-    struct halo_session *session = stream->session;
-
-    undo_number(stream);
-    memory_free(session->env->memory, stream->request);
-    list_remove(&stream->all);
-    session->streams_opened--;
-    slab_give(&session->env->streams, stream);
-    session_idle_update(session);
-}
-
 /* RFC 9113 8.3.1: a host beside :authority says the same. */
 static int check_host(const struct block_parts *parts)
 {
@@ -256,7 +243,8 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
         status = start_request(made, &parts, end, notes);
     }
     if (status != 0) {
-        undo_request(made);
+        undo_number(made); /* a request that could not be made leaves nothing behind */
+        stream_undo(made);
         return status;
     }
     if (HALO_UNLIKELY(request->priority != NULL || request->dependency != NULL)) {

@@ -1,6 +1,7 @@
 /* RFC 9113 section 8.4: what a server promises. Rows of Node's surface: V03 to V07, L02, RS08, N06. */
 #include "fake_peer.h"
 
+#include "core/base/memory.h"
 #include "core/proto/limits.h"
 
 static const char promised_get[] = ":method: GET\n:scheme: https\n:path: /style.css\n"
@@ -478,6 +479,43 @@ static void promise_in_the_trace(struct fake_peer *peer)
     assert_int_equal(peer->counter, 1);
 }
 
+static uint64_t streams_opened(struct fake_peer *peer)
+{
+    struct halo_session_info info;
+
+    halo_session_get_info(peer->session, &info);
+    return info.streams_opened;
+}
+
+/* A promise for which there is no memory was never made: it is not counted as an opened stream. */
+static void push_short_of_memory(struct fake_peer *peer)
+{
+    size_t spare_max = memory_spare_max;
+    int status = HALO_E_NOMEM;
+    size_t n;
+
+    memory_spare_max = 0;
+    for (n = 1; status != 0; n++) {
+        uint64_t opened;
+
+        assert_true(n < 50);
+        peer_open(peer);
+        for (uint32_t id = 1; id <= 31; id += 2) { /* the next makes the table of streams grow */
+            put_get(&peer->in, id);
+        }
+        peer_go(peer);
+        opened = streams_opened(peer);
+        peer->memory.fail_at = peer->memory.calls + n;
+        status = try_push(peer_stream(peer, 1), "GET");
+        peer->memory.fail_at = 0;
+        assert_true(status == 0 || status == HALO_E_NOMEM);
+        assert_int_equal(streams_opened(peer), opened + (status == 0));
+        peer_restart(peer);
+    }
+    assert_true(n > 3); /* list, table and more */
+    memory_spare_max = spare_max;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +534,7 @@ int main(void)
         SERVER(long_promise),
         SERVER(windows_of_pushed_streams),
         SERVER_WITH(promise_in_the_trace, traced),
+        SERVER(push_short_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
