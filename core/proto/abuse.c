@@ -64,6 +64,46 @@ bool bucket_take_worked(struct bucket *bucket, uint32_t *seen, uint64_t work, ui
     return bucket_take(bucket, now_ns);
 }
 
+/* ---- streams that we reset ------------------------------------------------------------- */
+
+enum {
+    RESET_BLOCK = 32,
+};
+
+/* The block that is being written is two runs: what is new, and what is left of the oldest. */
+static void put_in_block(uint32_t *ids, uint32_t place, uint32_t stream_id)
+{
+    uint32_t start = place - place % RESET_BLOCK;
+
+    while (place > start && ids[place - 1] > stream_id) {
+        ids[place] = ids[place - 1];
+        place--;
+    }
+    ids[place] = stream_id;
+}
+
+static bool run_has(const uint32_t *ids, uint32_t len, uint32_t stream_id)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        if (ids[i] == stream_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a whole block: the last that is not above `stream_id` would be it. */
+static bool block_has(const uint32_t *ids, uint32_t stream_id)
+{
+    if (stream_id < ids[0] || stream_id > ids[RESET_BLOCK - 1]) {
+        return false;
+    }
+    for (uint32_t step = RESET_BLOCK / 2; step > 0; step /= 2) {
+        ids += ids[step] <= stream_id ? step : 0;
+    }
+    return *ids == stream_id;
+}
+
 void reset_memory_add(struct reset_memory *resets, struct memory *memory, uint32_t stream_id)
 {
     if (resets->next == resets->cap && resets->cap < LIMIT_RESETS_REMEMBERED) {
@@ -80,13 +120,21 @@ void reset_memory_add(struct reset_memory *resets, struct memory *memory, uint32
     if (resets->next >= resets->cap) {
         resets->next = 0;
     }
-    resets->ids[resets->next++] = stream_id;
+    put_in_block(resets->ids, resets->next++, stream_id);
 }
 
 bool reset_memory_has(const struct reset_memory *resets, uint32_t stream_id)
 {
-    for (uint32_t i = 0; i < resets->cap; i++) {
-        if (resets->ids[i] == stream_id) {
+    uint32_t written = resets->next - resets->next % RESET_BLOCK; /* the block in two runs */
+
+    if (resets->cap == 0) {
+        return false;
+    }
+    if (run_has(resets->ids + written, min_u32(RESET_BLOCK, resets->cap - written), stream_id)) {
+        return true;
+    }
+    for (uint32_t i = 0; i + RESET_BLOCK <= resets->cap; i += RESET_BLOCK) {
+        if (i != written && block_has(resets->ids + i, stream_id)) {
             return true;
         }
     }

@@ -49,7 +49,11 @@ static inline void abuse_stream_completed(struct abuse *abuse)
     abuse->empty_frames -= abuse->empty_frames > 0;
 }
 
-/* Numbers of streams that we reset lately: a ring that grows to LIMIT_RESETS_REMEMBERED. */
+/* Numbers of streams that we reset lately: a ring that grows to LIMIT_RESETS_REMEMBERED, in blocks
+ * each of which is sorted. Streams are reset in the order of their numbers, more or less: blocks
+ * hardly overlap, and looking for a number takes a glance at each and a search in one. Where the
+ * order is another, the search is in more of them, and of a block that is written anew the lowest
+ * number is forgotten first. */
 struct reset_memory {
     uint32_t *ids;
     uint32_t cap;

@@ -214,6 +214,46 @@ static void buckets(void **state)
     assert_int_equal(abuse.refused, 0);
 }
 
+/* In any order, each number that is told is found, and no other; of the latest, hardly one is lost. */
+static void remembered_resets_in_disorder(void **state)
+{
+    static bool told[8192];
+    struct test_memory counting;
+    struct memory memory;
+    struct reset_memory resets = { 0 };
+    uint32_t latest[3000];
+    uint32_t seed = 12345;
+
+    (void)state;
+    memory_spare_max = 0;
+    test_memory_init(&counting);
+    memory_init(&memory, &counting.allocator);
+    memset(told, 0, sizeof(told));
+    for (uint32_t i = 0; i < HALO_ARRAY_LEN(latest); i++) {
+        do {
+            seed = seed * 1664525 + 1013904223;
+            latest[i] = seed >> 19;
+        } while (latest[i] == 0 || told[latest[i]]);
+        told[latest[i]] = true;
+        reset_memory_add(&resets, &memory, latest[i]);
+        for (uint32_t back = 0; back < 1000 - 32 && back <= i; back += 7) {
+            assert_true(reset_memory_has(&resets, latest[i - back]));
+        }
+        if (i % 100 == 99) {
+            uint32_t found = 0;
+
+            for (uint32_t id = 1; id < HALO_ARRAY_LEN(told); id++) {
+                assert_true(told[id] || !reset_memory_has(&resets, id));
+                found += reset_memory_has(&resets, id);
+            }
+            assert_int_equal(found, min_u32(i + 1, LIMIT_RESETS_REMEMBERED));
+        }
+    }
+    memory_free(&memory, resets.ids);
+    memory_fini(&memory);
+    assert_int_equal(counting.live, 0);
+}
+
 static void remembered_resets(void **state)
 {
     struct test_memory counting;
@@ -252,6 +292,7 @@ int main(void)
         cmocka_unit_test(waits_for_windows),
         cmocka_unit_test(buckets),
         cmocka_unit_test(remembered_resets),
+        cmocka_unit_test(remembered_resets_in_disorder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
