@@ -15,6 +15,8 @@ static inline bool schedule_has_data(const struct halo_stream *stream)
 
 /* The stream whose turn it is; NULL: none is ready. */
 struct halo_stream *schedule_next(struct halo_session *session);
+/* Would the stream, which is not in line, be the first if it were? Then this was its turn. */
+bool schedule_take_turn(struct halo_stream *stream);
 /* Its window leaves no room worth a frame. */
 bool schedule_stream_holds(const struct halo_stream *stream);
 /* That of the connection leaves none. Then none of the others gets it either: order is order, and

@@ -594,7 +594,8 @@ void stream_write_trailers(struct halo_stream *stream);
 /* The stream has something to send, or its window grew: puts it where the scheduler finds it. A
  * stream of which nothing but the end is left is not in line: that is settled here. */
 void stream_schedule(struct halo_stream *stream);
-/* Puts DATA of one small piece into the output right away when nothing has to wait. */
+/* Puts DATA of one small piece into the output right away when nothing has to wait, and when no
+ * stream that is in line goes before it. */
 bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, bool end);
 /* END_STREAM went out in a frame that is in the output. */
 void stream_sent_end(struct halo_stream *stream);

@@ -111,7 +111,8 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
     }
     if (len > 0 &&
         ((int64_t)len > stream_send_window(stream) || (int64_t)len > session->send_window ||
-         session->output.len >= LIMIT_OUTPUT_SOFT)) {
+         session->output.len >= LIMIT_OUTPUT_SOFT ||
+         (HALO_UNLIKELY(session->ready_mask != 0) && !schedule_take_turn(stream)))) {
         return false;
     }
     if (HALO_UNLIKELY(len == 0 && !end)) {

@@ -204,6 +204,49 @@ struct halo_stream *schedule_next(struct halo_session *session)
     return first_in_line(session, &session->ready_mask);
 }
 
+/* After one of the line comes one of the round, and after that one of the line. */
+static void pass_turn(const struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+    uint8_t bit = (uint8_t)(1u << stream->urgency);
+
+    if ((stream->flags & STREAM_INCREMENTAL) != 0) {
+        session->turns_mask &= (uint8_t)~bit;
+    } else {
+        session->turns_mask |= bit;
+    }
+}
+
+/* `stream` goes before the others of its urgency that are in line. */
+static bool leads_urgency(const struct halo_stream *stream)
+{
+    const struct halo_session *session = stream->session;
+    const struct list_link *one = &session->ready[stream->urgency];
+    const struct list_link *turn = &session->turns[stream->urgency];
+    bool turn_is_next = (session->turns_mask >> stream->urgency & 1) != 0;
+
+    if ((stream->flags & STREAM_INCREMENTAL) != 0) { /* it would be at the end of the round */
+        return list_empty(turn) && (turn_is_next || list_empty(one));
+    }
+    return (list_empty(turn) || !turn_is_next) &&
+           (list_empty(one) || LIST_ITEM(one->next, struct halo_stream, queue)->id > stream->id);
+}
+
+bool schedule_take_turn(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+    const struct halo_stream *first = schedule_next(session);
+
+    if (first == NULL || first->urgency > stream->urgency) {
+        return true;
+    }
+    if (first->urgency < stream->urgency || !leads_urgency(stream)) {
+        return false;
+    }
+    pass_turn(stream);
+    return true;
+}
+
 /* The source said "later", and "again" while it was being asked. It is asked in the next batch: in
  * this one it could go on like that for ever. */
 static void ask_again(struct halo_stream *stream)
@@ -220,14 +263,7 @@ static void ask_again(struct halo_stream *stream)
 
 void schedule_had_turn(struct halo_stream *stream)
 {
-    struct halo_session *session = stream->session;
-    uint8_t bit = (uint8_t)(1u << stream->urgency);
-
-    if ((stream->flags & STREAM_INCREMENTAL) != 0) {
-        session->turns_mask &= (uint8_t)~bit;
-    } else {
-        session->turns_mask |= bit;
-    }
+    pass_turn(stream);
     if (!schedule_has_data(stream) || (stream->flags & STREAM_CLOSED) != 0) {
         if (HALO_UNLIKELY((stream->flags & STREAM_SOURCE_RESUMED) != 0)) {
             ask_again(stream);

@@ -109,6 +109,54 @@ static void both_kinds_in_one_urgency(struct fake_peer *peer)
                        "59");
 }
 
+/* A small piece is in the output at once when nothing has to go before it, and waits for its turn
+ * otherwise: order does not depend on size. */
+static void small_pieces_wait_for_their_turn(struct fake_peer *peer)
+{
+    static const struct {
+        struct halo_priority ready; /* of stream 3, which has two frames that wait */
+        struct halo_priority small;
+        uint32_t id; /* of the stream that writes 10 octets */
+        const char *order;
+    } cases[] = {
+        { { 2, 0 }, { 3, 0 }, 1, "331" }, /* more urgent */
+        { { 2, 1 }, { 3, 0 }, 1, "331" }, /* ... in turns */
+        { { 3, 0 }, { 2, 0 }, 5, "533" }, /* less urgent */
+        { { 3, 0 }, { 3, 0 }, 5, "335" }, /* earlier */
+        { { 3, 0 }, { 3, 0 }, 1, "133" }, /* later */
+        { { 3, 1 }, { 3, 1 }, 1, "313" }, /* in turns: it comes at the end of the round */
+        { { 3, 1 }, { 3, 0 }, 5, "533" }, /* the line goes first ... */
+        { { 3, 0 }, { 3, 1 }, 1, "313" }, /* ... and then the round */
+    };
+
+    for (size_t i = 0; i < HALO_ARRAY_LEN(cases); i++) {
+        open_requests(peer, 5);
+        prioritize(peer, 3, cases[i].ready.urgency, cases[i].ready.incremental);
+        prioritize(peer, cases[i].id, cases[i].small.urgency, cases[i].small.incremental);
+        assert_int_equal(halo_stream_respond(peer_stream(peer, cases[i].id), 200, NULL, 0), 0);
+        respond_frames(peer, 3, 2);
+        assert_int_equal(halo_stream_write(peer_stream(peer, cases[i].id), body, 10, 0), 0);
+        peer_go(peer);
+        expect_order(peer, cases[i].order);
+        peer_restart(peer);
+    }
+}
+
+/* Small pieces of one kind take turns with frames of the other. */
+static void small_pieces_take_turns(struct fake_peer *peer)
+{
+    open_requests(peer, 3);
+    prioritize(peer, 1, 3, 1);
+    respond_frames(peer, 1, 3);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 3), 200, NULL, 0), 0);
+    assert_int_equal(halo_stream_write(peer_stream(peer, 3), body, 10, 0), 0); /* its turn */
+    assert_int_equal(halo_stream_buffered(peer_stream(peer, 3)), 0);
+    assert_int_equal(halo_stream_write(peer_stream(peer, 3), body, 10, 0), 0); /* not any more */
+    assert_int_equal(halo_stream_buffered(peer_stream(peer, 3)), 10);
+    peer_go(peer);
+    expect_order(peer, "31311");
+}
+
 /* Takes at most `limit` octets, as a socket would. */
 static void pull_some(struct fake_peer *peer, size_t limit)
 {
@@ -465,6 +513,8 @@ int main(void)
         SERVER(one_after_the_other),
         SERVER(incremental_in_turns),
         SERVER(both_kinds_in_one_urgency),
+        SERVER(small_pieces_wait_for_their_turn),
+        SERVER(small_pieces_take_turns),
         SERVER(turns_go_on_across_batches),
         SERVER(priority_changes_in_line),
         SERVER(idle_sources_do_not_block),
