@@ -19,7 +19,8 @@ struct fault {
     uint8_t scope;
     /* A stream's fault that a peer may cause without malice and without cost (a refused stream). */
     uint8_t innocent;
-    int16_t status;     /* HALO_E_*, for callers outside a session; 0: HALO_E_PROTOCOL */
+    /* HALO_E_*, for callers outside a session and for innocent faults; 0: HALO_E_PROTOCOL. */
+    int16_t status;
     uint32_t code;      /* enum halo_code */
     const char *reason; /* becomes GOAWAY's debug data and halo_error.reason */
 };

@@ -54,7 +54,10 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
             session_end(session, &error, true);
         }
     } else if (stream != NULL) {
-        stream_reset(stream, fault->code, HALO_E_PROTOCOL, HALO_ORIGIN_LIBRARY, fault->reason);
+        if (fault->innocent && fault->status != 0) {
+            status = fault->status;
+        }
+        stream_reset(stream, fault->code, status, HALO_ORIGIN_LIBRARY, fault->reason);
     } else {
         session_write_reset(session, stream_id, fault->code);
     }

@@ -383,6 +383,18 @@ const struct fault *session_promise_block(struct halo_session *session, uint32_t
     return NULL;
 }
 
+/* One response too many for our limit of streams. As long as the limit is not acknowledged, the
+ * server cannot know of it (RFC 9113 6.5.3) and has done nothing wrong. */
+static const struct fault *refuse_response(struct halo_session *session)
+{
+    if (session->open_remote >= session->local.max_concurrent_streams) {
+        return session_refuse(session);
+    }
+    FAULT_TRY(session_useless_frame(session));
+    return FAULT_WITH_STATUS(FAULT_STREAM, 1, HALO_E_LIMIT, HALO_REFUSED_STREAM,
+                             "a limit that the server does not know yet");
+}
+
 const struct fault *push_headers_received(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
@@ -391,7 +403,7 @@ const struct fault *push_headers_received(struct halo_stream *stream)
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a stream that we promised");
     }
     if (session->open_remote >= session->initial.max_concurrent_streams) {
-        return session_refuse(session);
+        return refuse_response(session);
     }
     push_open(stream); /* at the first HEADERS, be it a 1xx */
     return NULL;

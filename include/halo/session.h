@@ -243,7 +243,9 @@ enum halo_event_type {
     HALO_EVENT_READY = 9,
     /* Client: the server promises a response; u.push. `stream` is the pushed stream: RESPONSE, DATA
      * and so on follow on it. halo_stream_reset(stream, HALO_CANCEL), or HALO_REFUSED_STREAM, says
-     * no to it. Node: 'stream' of a client session. */
+     * no to it. A response beyond our MAX_CONCURRENT_STREAMS is refused when it begins: the stream
+     * ends with HALO_E_LIMIT, or with HALO_E_PROTOCOL when the server had acknowledged that limit.
+     * Node: 'stream' of a client session. */
     HALO_EVENT_PUSH = 10,
     /* A block that waited its turn (trailers, a queued request) cannot be sent; u.frame_error. The
      * stream's close follows. Node: 'frameError'. */

@@ -1,6 +1,8 @@
 /* RFC 9113 section 8.4: what a client is promised. Rows of Node's surface: C03, C05, K03, L03, N06. */
 #include "fake_peer.h"
 
+#include <stdio.h>
+
 #include "core/proto/limits.h"
 
 #define PROMISED ":method=GET :scheme=https :path=/ :authority=example.org\n"
@@ -138,6 +140,54 @@ static void push_is_off(struct fake_peer *peer)
     put_promise(&peer->in, 1, 4);
     peer_go(peer);
     expect_dead(peer, HALO_PROTOCOL_ERROR);
+}
+
+static void expect_refused(struct fake_peer *peer, uint32_t id, const char *status)
+{
+    char expected[200];
+
+    (void)snprintf(expected, sizeof(expected),
+                   "ON 1 PUSH %u " PROMISED "CLOSED %u %s REFUSED_STREAM origin=2 processed=0\n",
+                   id, id, status);
+    expect_log(peer, expected);
+}
+
+/* RFC 9113 6.5.3: what we send about concurrent streams holds for the server from its ACK on. Before,
+ * its responses beyond our limit are refused one by one, however many, and that is nobody's error. */
+static void limit_that_is_not_acknowledged(struct fake_peer *peer)
+{
+    struct halo_settings settings = {
+        .present = HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS),
+        .max_concurrent_streams = 1,
+    };
+    const uint32_t refused = LIMIT_REFUSED_STREAMS + 10;
+    uint32_t id = 4;
+
+    open_request(peer);
+    put_promise(&peer->in, 1, 2);
+    put_fields(&peer->in, 2, 0, ":status", "200", NULL);
+    peer_go(peer);
+    assert_int_equal(halo_session_settings(peer->session, &settings), 0);
+    peer_go(peer);
+    expect_frame(peer, T_SETTINGS, 0, 0, 6);
+    for (uint32_t i = 0; i < refused; i++, id += 2) {
+        skip_log(peer);
+        put_promise(&peer->in, 1, id);
+        put_fields(&peer->in, id, 0, ":status", "103", NULL);
+        put_data(&peer->in, id, F_END_STREAM, 10); /* was under way */
+        peer_go(peer);
+        expect_rst(peer, id, HALO_REFUSED_STREAM);
+        expect_refused(peer, id, "LIMIT");
+    }
+    put_settings_ack(&peer->in);
+    peer_go(peer);
+    skip_log(peer);
+    put_promise(&peer->in, 1, id);
+    put_fields(&peer->in, id, 0, ":status", "200", NULL);
+    peer_go(peer);
+    expect_rst(peer, id, HALO_REFUSED_STREAM);
+    expect_refused(peer, id, "PROTOCOL");
+    expect_alive(peer);
 }
 
 /* Switched off and on while the connection lives. */
@@ -673,6 +723,7 @@ int main(void)
         CLIENT_WITH(our_goaway, with_push),
         CLIENT_WITH(their_goaway, with_push),
         CLIENT_WITH(paused_push, with_push),
+        CLIENT_WITH(limit_that_is_not_acknowledged, with_push),
         CLIENT_WITH(promise_on_a_request_that_waited, with_push),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
