@@ -140,6 +140,7 @@ struct window_tuning {
     uint32_t connection_max;
     uint32_t connection_start;
     uint32_t percent;       /* of a window that is worth a WINDOW_UPDATE */
+    uint64_t early_updates; /* sent for less than half a window */
     uint64_t round_trip_ns; /* 0: not known */
     uint64_t measured_ns;
     uint64_t ping_sent_ns;

@@ -115,8 +115,8 @@ const struct fault *session_data_begin(struct halo_session *session)
         break; /* under way when we reset the stream: credited, not looked at */
     }
     if (stream == NULL || fault != NULL) {
-        session_credit(session, NULL, frame->len);
         reader->mode = reader->left > 0 ? READ_SKIP : READ_FRAME_HEADER;
+        session_credit(session, NULL, frame->len);
         return fault;
     }
     if (overhead > 0) {

@@ -82,6 +82,30 @@ static void give(struct halo_session *session, struct halo_stream *stream, uint3
     write_window_update(session, stream != NULL ? stream->id : 0, credit);
 }
 
+/* Peers count WINDOW_UPDATE frames against the streams and DATA frames of theirs (Envoy: 5 + 2 x
+ * (streams + 10 x DATA)) and end the connection. So those of less than half a window, which the
+ * option window_update_percent asks for, are two for each DATA frame at most, one for the stream and
+ * one for the connection; and while a frame is coming in, they wait for its end. */
+static __attribute__((noinline, cold)) bool may_give_early(struct halo_session *session,
+                                                           const struct halo_stream *stream)
+{
+    const struct receive_window *window = stream != NULL ? &stream->receive : &session->receive;
+    const struct reader *reader = &session->reader;
+    uint32_t half = (uint32_t)((int64_t)window->size * LIMIT_WINDOW_UPDATE_PERCENT / 100);
+
+    if (window->unreturned >= min_u32(half, LIMIT_WINDOW_UPDATE_OCTETS)) {
+        return true;
+    }
+    if (reader->mode == READ_DATA && (stream == NULL || stream == reader->data_stream)) {
+        return false;
+    }
+    if (session->tuning.early_updates >= 2 * session->frames_received_by_type[FRAME_DATA]) {
+        return false;
+    }
+    session->tuning.early_updates++;
+    return true;
+}
+
 /* Gives all credit that has been collected, or as much as the window had at its start. */
 static void give_collected(struct halo_session *session, struct halo_stream *stream)
 {
@@ -98,7 +122,8 @@ static void give_collected(struct halo_session *session, struct halo_stream *str
         }
         credit = (uint32_t)min_u64(credit, (uint64_t)(start - available));
     }
-    if (credit > 0) {
+    if (credit > 0 && (HALO_LIKELY(session->tuning.percent >= LIMIT_WINDOW_UPDATE_PERCENT) ||
+                       may_give_early(session, stream))) {
         window->unreturned -= credit;
         give(session, stream, credit);
     }

@@ -113,7 +113,10 @@ struct halo_session_options {
     uint32_t stream_receive_window_max;
     uint32_t connection_receive_window_max;
     /* How much of a window must have been given back before a WINDOW_UPDATE is sent, in percent of
-     * its size, 0 ... 100; default 50. 0: with every release. 256 KiB are always enough. */
+     * its size, 0 ... 100; default 50. 0: with every release. 256 KiB are always enough. Peers that
+     * count WINDOW_UPDATE frames (RFC 9113 10.5) end connections with too many, so those for less
+     * than half a window are never more than two for each DATA frame received, and wait for the
+     * end of a frame that is still coming in. What is held back goes with the next release. */
     uint32_t window_update_percent;
     /* Credit is returned only by halo_stream_consume(); default 0: when slices are released. */
     uint32_t manual_credit;

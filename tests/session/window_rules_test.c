@@ -239,6 +239,75 @@ static void each_release_is_told(struct fake_peer *peer)
     }
 }
 
+/* What a strict peer lets us send, without any slack (Envoy's formula). */
+static void check_updates(struct fake_peer *peer, uint64_t streams, uint64_t data_frames)
+{
+    assert_in_range(peer->updates_heard, 1, 2 * data_frames);
+    assert_in_range(peer->updates_heard, 1, 5 + 2 * (streams + 10 * data_frames));
+}
+
+/* However a frame is cut on its way, it is credited as a whole. */
+static void pieces_of_a_frame_are_credited_together(struct fake_peer *peer)
+{
+    peer_open(peer);
+    peer->updates_heard = 0;
+    put_post(&peer->in, 1);
+    for (int i = 0; i < 4; i++) {
+        put_data(&peer->in, 1, 0, 400);
+    }
+    peer_go(peer);
+    skip_output(peer);
+    check_updates(peer, 1, 4);
+    assert_int_equal(peer->connection_window, LIMIT_CONNECTION_WINDOW);
+    put_data_padded(&peer->in, 1, 0, 1000, 200);
+    peer_go(peer);
+    skip_output(peer);
+    check_updates(peer, 1, 5);
+    assert_int_equal(peer->connection_window, LIMIT_CONNECTION_WINDOW);
+}
+
+static void octets_by_hand(struct halo_session_options *options)
+{
+    credit_at_once(options);
+    options->manual_credit = 1;
+    options->connection_window_size = 65535;
+}
+
+/* An application that takes octet by octet does not make a peer count a WINDOW_UPDATE for each; and
+ * all the peer was withheld comes back in the end. */
+static void octets_consumed_one_by_one(struct fake_peer *peer)
+{
+    struct halo_stream_info info;
+
+    peer_open(peer);
+    peer->updates_heard = 0;
+    for (uint32_t id = 1; id <= 5; id += 2) {
+        put_post(&peer->in, id);
+        put_data(&peer->in, id, 0, 10000);
+    }
+    peer_go(peer);
+    for (int i = 0; i < 10000; i++) {
+        for (uint32_t id = 1; id <= 5; id += 2) {
+            assert_int_equal(halo_stream_consume(peer_stream(peer, id), 1), 0);
+        }
+        if (i % 1000 == 0) {
+            peer_go(peer);
+        }
+    }
+    peer_go(peer);
+    skip_output(peer);
+    check_updates(peer, 3, 3);
+    put_data(&peer->in, 1, 0, 1);
+    peer_go(peer);
+    assert_int_equal(halo_stream_consume(peer_stream(peer, 1), 1), 0);
+    peer_go(peer);
+    skip_output(peer);
+    check_updates(peer, 3, 4);
+    assert_int_equal(peer->connection_window, 65535);
+    halo_stream_get_info(peer_stream(peer, 1), &info);
+    assert_int_equal(info.local_window, 65535);
+}
+
 static void credit_late(struct halo_session_options *options)
 {
     options->window_update_percent = 90;
@@ -349,6 +418,8 @@ int main(void)
         SERVER(test_F08_session_set_window_is_the_total),
         SERVER(test_T25_T32_session_stream_window_state),
         SERVER_WITH(each_release_is_told, credit_at_once),
+        SERVER_WITH(pieces_of_a_frame_are_credited_together, credit_at_once),
+        SERVER_WITH(octets_consumed_one_by_one, octets_by_hand),
         SERVER_WITH(credit_comes_at_nine_tenths, credit_late),
         SERVER_WITH(own_ping_is_not_the_applications, growing),
         SERVER_WITH(no_growth_for_what_is_known_to_end, growing),
