@@ -146,6 +146,7 @@ static int session_pull(struct conn *conn, struct iovec *iov, int max, size_t li
 
 static void session_sent(struct conn *conn, size_t len)
 {
+    conn->session->now_ns = loop_now_ns(conn->loop);
     halo_session_sent(conn->session, len);
 }
 

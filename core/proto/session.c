@@ -194,6 +194,7 @@ static void init_members(struct halo_session *session, const struct halo_session
     list_init(&session->notify);
     list_init(&session->own_note);
     list_init(&session->blocked);
+    list_init(&session->unsent);
     list_init(&session->waiting);
     list_init(&session->bodies);
     list_init(&session->kept);

@@ -263,7 +263,8 @@ struct halo_session {
     uint64_t small_ns;         /* as that of a stream: since this window left room for no more */
     uint64_t hold_deadline_ns; /* when DATA that is held back goes out; UINT64_MAX: none is */
     struct window_clock window_clock;
-    uint32_t socket_waiter;            /* the stream that waits for the socket; 0: none */
+    uint32_t socket_waiter;            /* the first in line, which the socket keeps; 0: none */
+    struct list_link unsent;           /* streams with octets in the output, by their end */
     struct priority_state *priorities; /* NULL until something is to be kept */
     uint32_t headers_priority_id;      /* the HEADERS with a priority part that came last, */
     uint8_t headers_priority[5];       /* and that (RFC 7540) */
@@ -613,6 +614,11 @@ void session_output_tick(struct halo_session *session);
 
 /* Charges the time since the last change to what the stream has waited for. */
 void stream_charge_wait(struct halo_stream *stream);
+/* The stream's latest frame was put at the end of the output: until the socket has taken it, the
+ * stream waits for that. */
+void stream_note_unsent(struct halo_stream *stream);
+/* The socket has taken octets: streams of which it has all. */
+void session_unsent_taken(struct halo_session *session);
 
 /* From now on the stream waits for this. */
 static inline void stream_wait(struct halo_stream *stream, enum wait wait)

@@ -188,6 +188,7 @@ void stream_close_if_done(struct halo_stream *stream)
         stream_close(stream, &in_order);
     } else if (stream->send_half == HALF_DONE) {
         stream_wait(stream, WAIT_PEER);
+        stream_note_unsent(stream);
     }
 }
 
@@ -216,6 +217,17 @@ void stream_frame_error(struct halo_stream *stream, int status)
     }
 }
 
+static void stream_drop_extras(struct halo_stream *stream)
+{
+    if ((stream->flags & STREAM_EXTRAS) != 0) {
+        stream_timer_remove(stream);
+        stream_drop_sent(stream);
+    }
+    if ((stream->flags & STREAM_UNSENT) != 0) {
+        list_remove(&stream->unsent);
+    }
+}
+
 void stream_free(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
@@ -229,9 +241,8 @@ void stream_free(struct halo_stream *stream)
         session->open_local--;
     }
     session->stream_time_ns += session->now_ns - stream->start_ns;
-    if (HALO_UNLIKELY((stream->flags & STREAM_EXTRAS) != 0)) {
-        stream_timer_remove(stream);
-        stream_drop_sent(stream);
+    if (HALO_UNLIKELY((stream->flags & (STREAM_EXTRAS | STREAM_UNSENT)) != 0)) {
+        stream_drop_extras(stream);
     }
     stream_drop_held(stream);
     session_drop_list(session, stream->headers);

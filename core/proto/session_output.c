@@ -17,10 +17,9 @@ enum {
 
 /* ---- DATA frames ----------------------------------------------------------------------- */
 
-static void count_data(struct halo_stream *stream, uint32_t len)
+static inline void count_data(struct halo_session *session, struct halo_stream *stream,
+                              uint32_t len)
 {
-    struct halo_session *session = stream->session;
-
     stream->send_credit -= len;
     session->send_window -= len;
     session->data_sent += len;
@@ -87,9 +86,9 @@ static __attribute__((noinline, cold)) bool write_padded(struct halo_stream *str
     return true;
 }
 
-static inline bool write_plain(struct halo_stream *stream, const void *data, size_t len, bool end)
+static inline bool write_plain(struct halo_session *session, const struct halo_stream *stream,
+                               const void *data, size_t len, bool end)
 {
-    struct halo_session *session = stream->session;
     uint8_t *frame =
         frame_reserve(session, (uint32_t)len, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream->id);
 
@@ -120,14 +119,17 @@ bool stream_write_now(struct halo_stream *stream, const void *data, size_t len, 
     }
     if (HALO_UNLIKELY(session->padding != HALO_PADDING_NONE)
             ? !write_padded(stream, data, len, end)
-            : !write_plain(stream, data, len, end)) {
+            : !write_plain(session, stream, data, len, end)) {
         return false;
     }
     session->copied_out += len;
-    count_data(stream, (uint32_t)len);
-    stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
-    if (end) {
+    count_data(session, stream, (uint32_t)len);
+    if (HALO_LIKELY(end)) {
+        stream_advance(stream, false, INPUT_DATA_END);
         stream_sent_end(stream);
+    } else {
+        stream_advance(stream, false, INPUT_DATA);
+        stream_note_unsent(stream);
     }
     session_wake(session);
     return true;
@@ -199,7 +201,7 @@ static void emit_blocks(struct halo_stream *stream, uint32_t room)
         frame[FRAME_HEADER_LEN] = (uint8_t)(padding - 1);
     }
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + pad_length);
-    count_data(stream, len);
+    count_data(session, stream, len);
     stream_advance(stream, false, (flags & FLAG_END_STREAM) != 0 ? INPUT_DATA_END : INPUT_DATA);
     spent = move_blocks(stream, len);
     if (HALO_UNLIKELY(padding > 0)) {
@@ -263,7 +265,7 @@ static void emit_source(struct halo_stream *stream, uint32_t room)
             frame_end = pad_data(stream, frame, (uint32_t)len, cap);
         }
         frame_commit(session, frame, frame_end);
-        count_data(stream, (uint32_t)len);
+        count_data(session, stream, (uint32_t)len);
         stream_advance(stream, false, end ? INPUT_DATA_END : INPUT_DATA);
     }
     if (at_end != 0) {
@@ -311,6 +313,7 @@ static void after_emit(struct halo_stream *stream)
 static bool emit(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
+    uint64_t before = session->data_sent;
     uint32_t room;
 
     if (HALO_UNLIKELY(schedule_stream_holds(stream))) {
@@ -332,6 +335,9 @@ static bool emit(struct halo_stream *stream)
     }
     after_emit(stream);
     schedule_had_turn(stream);
+    if ((stream->flags & STREAM_CLOSED) == 0 && session->data_sent != before) {
+        stream_note_unsent(stream);
+    }
     return !session->output.failed;
 }
 
@@ -370,6 +376,9 @@ void halo_session_sent(halo_session *session, size_t len)
         session->replies_queued = 0;
     }
     output_sent(&session->output, len);
+    if (!list_empty(&session->unsent)) {
+        session_unsent_taken(session);
+    }
 }
 
 int halo_session_wants_send(halo_session *session)

@@ -438,16 +438,49 @@ void stream_charge_wait(struct halo_stream *stream)
     struct waits *waits = &stream->waits;
     uint64_t spent_ns = session->now_ns - waits->since_ns;
 
+    bool unsent = (stream->flags & STREAM_UNSENT) != 0;
+
     if (stream->wait == WAIT_TURN || stream->wait == WAIT_SOCKET) {
         uint64_t clock_ns = window_clock_read(&session->window_clock, session->now_ns);
-        uint64_t window_ns = min_u64(clock_ns - waits->window_ns, spent_ns);
+        uint64_t window_ns = unsent ? 0 : min_u64(clock_ns - waits->window_ns, spent_ns);
 
         waits->window_ns = clock_ns;
         waits->spent_ns[WAIT_CONNECTION_WINDOW] += window_ns;
         spent_ns -= window_ns;
     }
-    waits->spent_ns[stream->wait] += spent_ns;
+    waits->spent_ns[unsent ? WAIT_SOCKET : stream->wait] += spent_ns;
     waits->since_ns = session->now_ns;
+}
+
+void stream_note_unsent(struct halo_stream *stream)
+{
+    struct halo_session *session = stream->session;
+
+    stream_wait(stream, stream->wait);
+    if ((stream->flags & STREAM_UNSENT) != 0) {
+        list_remove(&stream->unsent);
+    }
+    stream->flags |= STREAM_UNSENT;
+    stream->unsent_end = session->octets_sent + session->output.len;
+    list_push_back(&session->unsent, &stream->unsent);
+}
+
+void session_unsent_taken(struct halo_session *session)
+{
+    struct list_link *link;
+
+    while ((link = list_first(&session->unsent)) != NULL) {
+        struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, unsent);
+
+        if (stream->unsent_end > session->octets_sent) {
+            return;
+        }
+        if ((stream->flags & STREAM_CLOSED) == 0) {
+            stream_wait(stream, stream->wait);
+        }
+        stream->flags &= ~(uint32_t)STREAM_UNSENT;
+        list_remove(&stream->unsent);
+    }
 }
 
 void halo_stream_get_stalls(const halo_stream *stream, struct halo_stream_stalls *stalls)

@@ -66,6 +66,7 @@ enum stream_flag {
     STREAM_WAITING = 1u << 18,        /* client: no number yet */
     STREAM_PUSHED = 1u << 19,         /* promised by the server (8.4); never STREAM_LOCAL */
     STREAM_RESERVED = 1u << 20,       /* ... and its response has not begun */
+    STREAM_UNSENT = 1u << 21,         /* in session->unsent */
     STREAM_PRIORITY_FIXED = 1u << 24, /* server: the application chose; the peer has no say */
     STREAM_PRIORITY_LATE = 1u << 25,  /* client: changed while the request waits */
     STREAM_SOURCE_RESUMED = 1u << 26, /* ... and "again" while it was being asked */
@@ -126,6 +127,8 @@ struct halo_stream {
     uint64_t request_end; /* ours: session->octets_sent when its header block has left */
     uint64_t small_ns;    /* when DATA went out that was too small to be worth a frame; 0: never */
     struct waits waits;
+    struct list_link unsent; /* STREAM_UNSENT: session->unsent; else not set */
+    uint64_t unsent_end;     /* what session->octets_sent is when the socket has all of it */
 
     /* Moments, on the clock of the session. */
     uint64_t start_ns;

@@ -1,6 +1,7 @@
 /*
  * Where a stream's time goes: from its beginning to its end it waits for exactly one thing at any
- * moment. The clock is the session's, which stands still within a batch, so what is done at once
+ * moment, which is what keeps its next octet from the socket. As long as octets of it are in the
+ * output (STREAM_UNSENT) that is the socket; else it is the stream's present enum wait. The clock is the session's, which stands still within a batch, so what is done at once
  * costs a comparison.
  */
 #ifndef HALO_CORE_PROTO_WAITS_H
@@ -14,7 +15,7 @@ enum wait {
     WAIT_CONNECTION_WINDOW, /* of the peer */
     WAIT_PLACE,             /* the peer's limit of concurrent streams */
     WAIT_TURN,              /* other streams go first */
-    WAIT_SOCKET,            /* first in line, and the output is full or was not taken */
+    WAIT_SOCKET,            /* first in line, and the output is full */
     WAIT_PEER,              /* our half is done */
     WAIT_COUNT,
 };

@@ -208,17 +208,22 @@ struct halo_stream_info {
 HALO_API void halo_stream_get_info(const halo_stream *stream, struct halo_stream_info *info);
 
 /* What the sending half of a stream has waited for since the stream began, in nanoseconds of the
- * session's clock. At any moment it waits for one of these, so they add up to the stream's age. In
- * its STREAM_CLOSED event (on_close) they are complete. Octets that were put into frames count as
- * sent here: what they then spend in the output is the wait of streams behind them. */
+ * session's clock. At any moment it is the one thing that keeps the stream's next body octet (or its
+ * end) from being taken by the socket: halo_session_sent(). So all of them add up to the stream's
+ * age, and what is charged from the first write until the last octet was taken adds up to that time,
+ * application_ns being the moments in between when there was nothing to send. Octets that are in
+ * frames and were not taken wait for the socket, whatever those behind them will wait for. In the
+ * stream's STREAM_CLOSED event (on_close) the figures are final: a stream that is closed while its
+ * last octets are in the output is not followed any further. Header blocks before the end are not
+ * looked at. */
 struct halo_stream_stalls {
     uint64_t application_ns;       /* the application had given nothing to send */
     uint64_t stream_window_ns;     /* the peer gave no window for the stream */
     uint64_t connection_window_ns; /* the peer gave no window for the connection */
     uint64_t place_ns;             /* client: the peer's limit of concurrent streams */
     uint64_t turn_ns;              /* streams that go first had something to send */
-    uint64_t socket_ns;            /* it was the first in line, and the socket took no more */
-    uint64_t peer_ns;              /* our half was done, the peer's was not */
+    uint64_t socket_ns;            /* octets in frames, or first in line: the socket took no more */
+    uint64_t peer_ns;              /* our half was done and taken, the peer's was not */
 };
 HALO_API void halo_stream_get_stalls(const halo_stream *stream, struct halo_stream_stalls *stalls);
 

@@ -461,9 +461,125 @@ static void stalls_of_clients(struct fake_peer *peer)
     stalls = (struct halo_stream_stalls){ .place_ns = 20, .application_ns = 3 };
     check_stalls(second, &stalls);
     assert_int_equal(halo_stream_end(second), 0);
+    peer_go(peer); /* taken */
     peer_wait(peer, 9);
     stalls.peer_ns = 9;
     check_stalls(second, &stalls);
+}
+
+/* The clock goes on, and nothing else happens. */
+static void pass_ms(struct fake_peer *peer, uint64_t ms)
+{
+    peer->now_ns += ms * 1000000;
+    halo_session_tick(peer->session, peer->now_ns);
+}
+
+/* What was built counts until the socket has taken it, whatever waits behind. */
+static void stalls_of_octets_in_the_output(struct fake_peer *peer)
+{
+    struct halo_stream_stalls stalls = { 0 };
+    struct iovec iov[64];
+    halo_stream *stream;
+
+    peer_open_with(peer, 4, 20000);
+    put_post(&peer->in, 1);
+    peer_go(peer);
+    stream = peer_stream(peer, 1);
+    assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
+    peer_go(peer);
+    assert_int_equal(halo_stream_write(stream, body, 100, 0), 0); /* goes to the output at once */
+    pass_ms(peer, 7);
+    stalls.socket_ns = 7;
+    check_stalls(stream, &stalls);
+    pull_some(peer, 50);
+    pass_ms(peer, 1);
+    stalls.socket_ns = 8;
+    check_stalls(stream, &stalls);
+    pull_some(peer, 1000);
+    pass_ms(peer, 20); /* all taken, and nothing to send */
+    stalls.application_ns = 20;
+    check_stalls(stream, &stalls);
+    assert_int_equal(halo_stream_write(stream, body, 30000, HALO_END_STREAM), 0);
+    assert_true(halo_session_pull(peer->session, iov, 64, SIZE_MAX) > 0);
+    pass_ms(peer, 300); /* the window is used up, but what it let through is not taken */
+    stalls.socket_ns += 300;
+    check_stalls(stream, &stalls);
+    pull_some(peer, SIZE_MAX);
+    pass_ms(peer, 4);
+    stalls.stream_window_ns = 4;
+    check_stalls(stream, &stalls);
+    put_window_update(&peer->in, 1, 20000);
+    halo_session_recv(peer->session, peer->in.data, peer->in.len, peer->now_ns);
+    peer->in.len = 0;
+    peer_poll(peer);
+    assert_true(halo_session_pull(peer->session, iov, 64, SIZE_MAX) > 0);
+    pass_ms(peer, 50); /* END_STREAM is in a frame; the peer does not know */
+    stalls.socket_ns += 50;
+    check_stalls(stream, &stalls);
+    pull_some(peer, 10109 - 1); /* all but the last octet of frame and frame header */
+    check_stalls(stream, &stalls);
+    pull_some(peer, SIZE_MAX);
+    pass_ms(peer, 6000);
+    stalls.peer_ns = 6000;
+    check_stalls(stream, &stalls);
+}
+
+/* Every stream's time, whatever happened: no moment is missing, and none is counted twice. */
+static uint64_t sum_of_stalls(const halo_stream *stream)
+{
+    struct halo_stream_stalls stalls;
+
+    halo_stream_get_stalls(stream, &stalls);
+    return stalls.application_ns + stalls.stream_window_ns + stalls.connection_window_ns +
+           stalls.place_ns + stalls.turn_ns + stalls.socket_ns + stalls.peer_ns;
+}
+
+static void check_sums(struct fake_peer *peer, uint64_t start_ns)
+{
+    for (uint32_t id = 1; id <= 7; id += 2) {
+        assert_int_equal(sum_of_stalls(peer_stream(peer, id)), peer->now_ns - start_ns);
+    }
+}
+
+/* Four streams that have octets without an end, at a socket that takes bits of odd sizes, with
+ * windows that close and open. */
+static void stalls_add_up(struct fake_peer *peer)
+{
+    struct halo_stream_stalls first;
+    uint64_t start_ns;
+
+    peer_open_with(peer, 4, 100000);
+    start_ns = peer->now_ns;
+    for (uint32_t id = 1; id <= 7; id += 2) {
+        put_post(&peer->in, id);
+    }
+    peer_go(peer);
+    prioritize(peer, 5, 3, 1);
+    prioritize(peer, 7, 1, 1);
+    for (uint32_t id = 1; id <= 7; id += 2) {
+        assert_int_equal(halo_stream_respond(peer_stream(peer, id), 200, NULL, 0), 0);
+        pass_ms(peer, id);
+    }
+    for (uint32_t step = 0; step < 400; step++) {
+        uint32_t id = 1 + 2 * (step % 4);
+
+        if (step % 3 == 0) {
+            assert_int_equal(
+                halo_stream_write(peer_stream(peer, id), body, step * 37 % 9000 + 1, 0), 0);
+        }
+        if (step % 23 == 0) {
+            put_window_update(&peer->in, step % 2 == 0 ? 0 : id, 30000);
+            halo_session_recv(peer->session, peer->in.data, peer->in.len, peer->now_ns);
+            peer->in.len = 0;
+            peer_poll(peer);
+        }
+        pull_some(peer, step * 911 % 5000 + 1);
+        pass_ms(peer, step % 5);
+        check_sums(peer, start_ns);
+    }
+    halo_stream_get_stalls(peer_stream(peer, 1), &first);
+    assert_true(first.socket_ns > 0 && first.turn_ns > 0 && first.application_ns > 0);
+    assert_true(first.connection_window_ns > 0);
 }
 
 /* ---- calls from within a turn ---------------------------------------------------------- */
@@ -525,6 +641,8 @@ int main(void)
         SERVER(stalls_at_windows),
         SERVER(stalls_at_socket_and_turn),
         CLIENT(stalls_of_clients),
+        SERVER(stalls_of_octets_in_the_output),
+        SERVER(stalls_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
