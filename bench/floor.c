@@ -3,28 +3,36 @@
  *
  *     floor serve                                 listens on a free port of 127.0.0.1 and prints it
  *     floor load PORT CONNECTIONS DEPTH REQUESTS  is its client
+ *     floor connect PORT REQUESTS BURST           is one with a new connection for each request
+ *     floor serve-file FILE                       answers with a whole file; see floor_file.c
+ *     floor load-file PORT REQUESTS FILE_LEN      is its client
  *
  * A request is 64 octets and so is its answer. The server takes what a multishot receive brings and sends
  * as much back in one send. The client keeps DEPTH requests in flight on every connection: it
- * writes all of them at once and goes on when all answers have come, as a multiplexing client does.
+ * writes all of them at once and goes on when all answers have come, as a multiplexing client does. "connect"
+ * opens BURST connections every tenth of a second.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <liburing.h>
 
+#include "bench/floor.h"
+
 enum {
-    REQUEST_LEN = 64,
+    REQUEST_LEN = FLOOR_REQUEST_LEN,
     DEPTH_MAX = 256,
     CONNECTIONS_MAX = 4096,
     QUEUE_LEN = 4096,
@@ -34,7 +42,7 @@ enum {
     OUT_LEN = 2 * REQUEST_LEN * DEPTH_MAX,
 };
 
-static void require(int condition, const char *what)
+void floor_require(int condition, const char *what)
 {
     if (!condition) {
         fprintf(stderr, "floor: %s: %s\n", what, strerror(errno));
@@ -58,7 +66,32 @@ static void no_delay(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-/* ---- the server ------------------------------------------------------------------------------ */
+int floor_connect(int port)
+{
+    struct sockaddr_in address = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    floor_require(fd >= 0 && fd < CONNECTIONS_MAX, "socket");
+    floor_require(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0, "connect");
+    no_delay(fd);
+    return fd;
+}
+
+int floor_listen(const char *kind)
+{
+    struct sockaddr_in address = loopback(0);
+    socklen_t address_len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    floor_require(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0, "bind");
+    floor_require(listen(listener, 4096) == 0, "listen");
+    getsockname(listener, (struct sockaddr *)&address, &address_len);
+    printf("listening %s 127.0.0.1:%d\n", kind, ntohs(address.sin_port));
+    fflush(stdout);
+    return listener;
+}
+
+/* ---- the server ------------------------------------------------------------------------ */
 
 enum operation {
     ACCEPT,
@@ -87,7 +120,7 @@ static struct io_uring_sqe *next_sqe(void)
         io_uring_submit(&ring);
         sqe = io_uring_get_sqe(&ring);
     }
-    require(sqe != NULL, "submission queue");
+    floor_require(sqe != NULL, "submission queue");
     return sqe;
 }
 
@@ -157,9 +190,11 @@ static void on_accept(const struct io_uring_cqe *cqe, int listener)
     if (fd < 0) {
         return;
     }
-    require(fd < CONNECTIONS_MAX, "too many connections");
-    connections[fd] = calloc(1, sizeof(struct connection));
-    require(connections[fd] != NULL, "memory");
+    floor_require(fd < CONNECTIONS_MAX, "too many connections");
+    connections[fd] = malloc(sizeof(struct connection));
+    floor_require(connections[fd] != NULL, "memory");
+    /* The octets behind need not be zero: clearing them would cost more than a request. */
+    memset(connections[fd], 0, offsetof(struct connection, out));
     connections[fd]->fd = fd;
     no_delay(fd);
     arm_receive(fd);
@@ -172,7 +207,8 @@ static void on_receive(const struct io_uring_cqe *cqe, int fd)
     if (cqe->res > 0) {
         unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
-        require(connection->waiting + (unsigned)cqe->res <= OUT_LEN, "the client sends too much");
+        floor_require(connection->waiting + (unsigned)cqe->res <= OUT_LEN,
+                      "the client sends too much");
         memcpy(connection->out[connection->half] + connection->waiting,
                buffer_memory + (size_t)id * BUFFER_LEN, (size_t)cqe->res);
         connection->waiting += (unsigned)cqe->res;
@@ -205,15 +241,15 @@ static void set_up_ring(void)
     int status = io_uring_queue_init_params(QUEUE_LEN, &ring, &params);
 
     errno = -status;
-    require(status == 0, "io_uring");
+    floor_require(status == 0, "io_uring");
     buffers = mmap(NULL, BUFFERS * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
                    MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     buffer_memory = malloc((size_t)BUFFERS * BUFFER_LEN);
-    require(buffers != MAP_FAILED && buffer_memory != NULL, "memory");
+    floor_require(buffers != MAP_FAILED && buffer_memory != NULL, "memory");
     registration.ring_addr = (uint64_t)(uintptr_t)buffers;
     status = io_uring_register_buf_ring(&ring, &registration, 0);
     errno = -status;
-    require(status == 0, "buffer ring");
+    floor_require(status == 0, "buffer ring");
     io_uring_buf_ring_init(buffers);
     for (unsigned i = 0; i < BUFFERS; i++) {
         give_buffer(i);
@@ -222,17 +258,10 @@ static void set_up_ring(void)
 
 __attribute__((noreturn)) static void serve(void)
 {
-    struct sockaddr_in address = loopback(0);
-    socklen_t address_len = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int listener = floor_listen("floor");
 
-    require(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0, "bind");
-    require(listen(listener, 4096) == 0, "listen");
-    getsockname(listener, (struct sockaddr *)&address, &address_len);
     set_up_ring();
     arm_accept(listener);
-    printf("listening floor 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
     for (;;) {
         struct io_uring_cqe *cqe;
         unsigned head;
@@ -265,7 +294,7 @@ __attribute__((noreturn)) static void serve(void)
 
 static void send_batch(int fd, const char *octets, size_t len)
 {
-    require(send(fd, octets, len, MSG_NOSIGNAL) == (ssize_t)len, "send");
+    floor_require(send(fd, octets, len, MSG_NOSIGNAL) == (ssize_t)len, "send");
 }
 
 static int load(int port, int count, int depth, long requests)
@@ -273,19 +302,15 @@ static int load(int port, int count, int depth, long requests)
     static char out[REQUEST_LEN * DEPTH_MAX];
     static char in[REQUEST_LEN * DEPTH_MAX];
     static size_t received[CONNECTIONS_MAX];
-    struct sockaddr_in address = loopback(port);
     size_t batch_len = (size_t)depth * REQUEST_LEN;
     int poller = epoll_create1(0);
     int open = count;
     long batches = requests / depth;
 
     for (int i = 0; i < count; i++) {
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        int fd = floor_connect(port);
         struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
-        require(fd >= 0 && fd < CONNECTIONS_MAX, "socket");
-        require(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0, "connect");
-        no_delay(fd);
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
         send_batch(fd, out, batch_len);
         batches--;
@@ -294,12 +319,12 @@ static int load(int port, int count, int depth, long requests)
         struct epoll_event events[256];
         int ready = epoll_wait(poller, events, 256, 10000);
 
-        require(ready > 0, "no answer for ten seconds");
+        floor_require(ready > 0, "no answer for ten seconds");
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             ssize_t len = recv(fd, in, sizeof(in), 0);
 
-            require(len > 0, "the server closed");
+            floor_require(len > 0, "the server closed");
             received[fd] += (size_t)len;
             if (received[fd] < batch_len) {
                 continue;
@@ -316,21 +341,64 @@ static int load(int port, int count, int depth, long requests)
     return 0;
 }
 
+/* Each connection is left when its answer is there, as h2load's are. */
+static int load_connections(int port, long requests, int burst)
+{
+    static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+    char octets[REQUEST_LEN] = { 0 };
+    int fds[CONNECTIONS_MAX];
+
+    while (requests > 0) {
+        int count = requests < burst ? (int)requests : burst;
+
+        for (int i = 0; i < count; i++) {
+            fds[i] = floor_connect(port);
+            send_batch(fds[i], octets, REQUEST_LEN);
+        }
+        for (int i = 0; i < count; i++) {
+            floor_require(recv(fds[i], octets, REQUEST_LEN, MSG_WAITALL) == REQUEST_LEN,
+                          "the server closed");
+            close(fds[i]);
+        }
+        requests -= count;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+static int run_load(int port, int count, int depth, long requests)
+{
+    if (count < 1 || count > CONNECTIONS_MAX - 64 || depth < 1 || depth > DEPTH_MAX) {
+        fprintf(stderr, "floor: at most %d connections and %d requests at once\n",
+                CONNECTIONS_MAX - 64, DEPTH_MAX);
+        return 2;
+    }
+    return load(port, count, depth, requests);
+}
+
 int main(int argc, char **argv)
 {
+    const char *what = argc > 1 ? argv[1] : "";
+
     signal(SIGPIPE, SIG_IGN);
-    if (argc == 2 && strcmp(argv[1], "serve") == 0) {
+    if (argc == 2 && strcmp(what, "serve") == 0) {
         serve();
     }
-    if (argc == 6 && strcmp(argv[1], "load") == 0) {
-        int connections_wanted = atoi(argv[3]);
-        int depth = atoi(argv[4]);
-
-        if (connections_wanted >= 1 && connections_wanted <= CONNECTIONS_MAX - 64 && depth >= 1 &&
-            depth <= DEPTH_MAX) {
-            return load(atoi(argv[2]), connections_wanted, depth, atol(argv[5]));
-        }
+    if (argc == 3 && strcmp(what, "serve-file") == 0) {
+        floor_serve_file(argv[2]);
     }
-    fprintf(stderr, "usage: floor serve | floor load PORT CONNECTIONS DEPTH REQUESTS\n");
+    if (argc == 6 && strcmp(what, "load") == 0) {
+        return run_load(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atol(argv[5]));
+    }
+    if (argc == 5 && strcmp(what, "connect") == 0 && atoi(argv[4]) >= 1 &&
+        atoi(argv[4]) <= CONNECTIONS_MAX - 64) {
+        return load_connections(atoi(argv[2]), atol(argv[3]), atoi(argv[4]));
+    }
+    if (argc == 5 && strcmp(what, "load-file") == 0) {
+        return floor_load_file(atoi(argv[2]), atol(argv[3]), atoll(argv[4]));
+    }
+    fprintf(stderr, "usage: floor serve | load PORT CONNECTIONS DEPTH REQUESTS | connect PORT "
+                    "REQUESTS BURST |\n"
+                    "             serve-file FILE | load-file PORT REQUESTS FILE_LEN\n");
     return 2;
 }

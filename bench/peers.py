@@ -2,91 +2,25 @@
 """Compares servers by the CPU time they need for a request. Started by bench/peers.sh."""
 import argparse
 import datetime
-import json
 import os
 import platform
 import re
+import resource
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
-from peers_servers import SERVERS, Site, first_line
+import peers_report
+from peers_load import LOAD_CPU, describe, measure
+from peers_rows import ROWS, choose
+from peers_servers import SERVER_CPU, SERVERS, Site, first_line
 
-LOAD_CPU = "1"
-LOAD_SECONDS = 180
-# Every server speaks it, and all are to encrypt alike.
-CIPHER = "TLS_AES_128_GCM_SHA256"
-
-
-class Row:
-    """One command line of h2load. `requests` is so high that opening the connections (about 25 us each, 200 us
-    with TLS) is less than 1 % of what the quickest server needs for all of them."""
-
-    def __init__(self, name, connections, streams, requests, target):
-        self.name = name
-        self.transport = name.split("-")[0]
-        self.connections = connections
-        self.streams = streams
-        self.requests = requests
-        self.target = target
-
-    def command(self, server, requests):
-        if server.name == "floor":
-            return [server.program(), "load", str(server.ports["h2c"]), str(self.connections), str(self.streams),
-                    str(requests)]
-        command = ["h2load", "-t", "1", "-c", str(self.connections), "-m", str(self.streams),
-                   "-n", str(requests)]
-        if self.transport == "tls":
-            command += ["--tls13-ciphers=" + CIPHER]
-        return command + [server.url(self.transport)]
+QUICK_SCALE = 0.02
 
 
-ROWS = {row.name: row for row in (
-    #    name        connections, streams, requests, ratio to h2o at most
-    Row("h2c-16x32", 16, 32, 400000, 0.35),
-    Row("h2c-64x1", 64, 1, 100000, 0.70),
-    Row("h2c-512x1", 512, 1, 200000, 0.67),
-    Row("h2c-1x1", 1, 1, 20000, 0.71),
-    Row("tls-16x32", 16, 32, 600000, 0.42),
-    Row("tls-64x1", 64, 1, 160000, 0.60),
-    Row("tls-512x1", 512, 1, 600000, 0.50),
-    Row("tls-1x1", 1, 1, 20000, 0.58),
-)}
-USUAL_ROWS = "h2c-16x32,h2c-64x1,tls-16x32,tls-64x1"
-
-
-def check_load(server, row, requests, output):
-    """Stops when a request failed or TLS is not what it should be: such figures mean nothing."""
-    if server.name == "floor":
-        return
-    done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", output)
-    statuses = re.search(r"status codes: (\d+) 2xx", output)
-    if done is None or int(done.group(1)) != requests or int(statuses.group(1)) != requests:
-        raise RuntimeError("%s, %s: not all requests succeeded:\n%s" % (row.name, server.name, output))
-    if row.transport == "tls":
-        protocol = re.search(r"TLS Protocol: (\S+)", output)
-        cipher = re.search(r"Cipher: (\S+)", output)
-        if protocol.group(1) != "TLSv1.3" or cipher.group(1) != CIPHER:
-            raise RuntimeError("%s, %s: not TLS 1.3 with %s" % (row.name, server.name, CIPHER))
-
-
-def measure(server, row, requests):
-    """Server CPU in microseconds per request."""
-    command = ["taskset", "-c", LOAD_CPU] + row.command(server, requests)
-    before = server.cpu_ns()
-    load = subprocess.run(["setpriv", "--pdeathsig", "KILL"] + command, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=LOAD_SECONDS)
-    after = server.cpu_ns()
-    if load.returncode != 0:
-        raise RuntimeError("%s failed:\n%s" % (" ".join(command), load.stdout[-2000:]))
-    check_load(server, row, requests, load.stdout)
-    return (after - before) / 1000 / requests
-
-
-def machine():
+def machine(options, servers):
     with open("/proc/cpuinfo") as file:
         cpu = re.search(r"model name\s*: (.*)", file.read())
     return {
@@ -94,150 +28,212 @@ def machine():
         "kernel": platform.release(),
         "cpu": "%d x %s" % (os.cpu_count(), cpu.group(1) if cpu else platform.machine()),
         "h2load": first_line(["h2load", "--version"], r"nghttp2/(\S+)"),
+        "versions": {server.name: server.version() for server in servers},
+        "rounds": options.rounds,
+        "rounds_done": 0,
+        "scale": options.scale,
     }
 
 
-def run(rows, servers, rounds, scale):
-    """{row: {server: [us per request, one a round]}}"""
-    figures = {row.name: {server.name: [] for server in servers if row.transport in server.ports}
-               for row in rows}
-    for turn in range(rounds):
-        for row in rows:
-            here = [server for server in servers if row.transport in server.ports]
-            # Another one begins in every round, so that nobody is always first or behind the same one.
-            for server in here[turn % len(here):] + here[:turn % len(here)]:
-                requests = max(int(row.requests * scale), row.connections * row.streams)
-                us = measure(server, row, requests)
-                figures[row.name][server.name].append(us)
-                print("round %d  %-10s %-8s %8.3f us" % (turn + 1, row.name, server.name, us),
-                      file=sys.stderr, flush=True)
-    return figures
+def servers_of(row, servers):
+    return [server for server in servers if server.name in row.servers]
 
 
-def ratio(figures, row):
-    found = figures[row.name]
-    if "halo" not in found or "h2o" not in found:
-        return None
-    return statistics.median(found["halo"]) / statistics.median(found["h2o"])
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
-def print_table(rows, servers, figures, rounds):
-    print("\nServer CPU per request in microseconds: median (lowest - highest) of %d rounds" % rounds)
-    names = [server.name for server in servers]
-    print("%-11s" % "" + "".join("%-25s" % name for name in names) + "halo/h2o  target")
-    for row in rows:
-        line = "%-11s" % row.name
-        for name in names:
-            values = figures[row.name].get(name)
-            line += "%-25s" % ("-" if not values else "%.3f (%.3f - %.3f)" % (
-                statistics.median(values), min(values), max(values)))
-        found = ratio(figures, row)
-        line += "%-9s %.2f" % ("-" if found is None else "%.3f" % found, row.target)
-        print(line)
+class Run:
+    """The rounds: every server does every row in each. What fails is told and left out; halo's failure ends it."""
+
+    def __init__(self, rows, servers, options):
+        self.rows = rows
+        self.servers = servers
+        self.options = options
+        self.figures = {row.name: {server.name: [] for server in servers_of(row, servers)} for row in rows}
+        self.failed = set()
+        self.rounds_done = 0
+        self.ends_at = time.monotonic() + options.minutes * 60
+
+    def one(self, turn, row, server):
+        if (row.name, server.name) in self.failed:
+            return
+        try:
+            value = measure(server, row, self.options.scale)
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            if server.name == "halo":
+                raise
+            server.check_alive()
+            say("peers: left out: %s" % error)
+            self.failed.add((row.name, server.name))
+            self.figures[row.name][server.name] = []
+            return
+        self.figures[row.name][server.name].append(value)
+        say("round %d  %-14s %-8s %10s %s" % (turn + 1, row.name, server.name, peers_report.number(value), row.unit))
+
+    def all(self):
+        for turn in range(self.options.rounds):
+            for row in self.rows:
+                # Memory does not depend on what else the machine does: twice is enough.
+                if row.kind == "memory" and turn >= 2:
+                    continue
+                here = servers_of(row, self.servers)
+                # Another one begins in every round, so that nobody is always first or behind the same one.
+                shift = turn % len(here) if here else 0
+                for server in here[shift:] + here[:shift]:
+                    if time.monotonic() > self.ends_at:
+                        say("peers: %g minutes are over" % self.options.minutes)
+                        return
+                    self.one(turn, row, server)
+            self.rounds_done = turn + 1
 
 
-def print_commands(rows, servers, scale):
-    print("\nServers, each on CPU 0:")
-    for server in servers:
-        print("  %-8s %-8s %s" % (server.name, server.version(), " ".join(server.command)))
-    print("Load, on CPU 1 (floor: the same connections and requests in flight, 64 octets each way):")
-    for row in rows:
-        here = [server for server in servers if row.transport in server.ports]
-        if here:
-            # The floor's own client only when nobody else is in the row.
-            server = min(here, key=lambda one: one.name == "floor")
-            command = " ".join(row.command(server, int(row.requests * scale)))
-            print("  %-10s %s" % (row.name, re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", command)))
+def parse_limits(parser, texts):
+    try:
+        limits = {row: float(limit) for row, limit in (text.split("=") for text in texts)}
+    except ValueError:
+        parser.error("--max takes ROW=RATIO")
+    for name in limits:
+        if name not in ROWS:
+            parser.error("no row %s; there are %s" % (name, " ".join(ROWS)))
+    return limits
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="bench/peers.sh")
     parser.add_argument("--build", default="build/release")
-    parser.add_argument("--rows", default=USUAL_ROWS)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows")
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--servers", default=",".join(SERVERS))
     parser.add_argument("--max", action="append", default=[], metavar="ROW=RATIO")
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--json")
+    parser.add_argument("--html")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    options.rows = options.rows.split(",")
+    options.max = parse_limits(parser, options.max)
+    if options.rows is None:
+        options.rows = ",".join(options.max) or "all"
+    try:
+        options.rows = choose(options.rows.split(","))
+    except ValueError as unknown:
+        parser.error("no row %s; there are %s" % (unknown, " ".join(ROWS)))
+    missing = [name for name in options.max if name not in [row.name for row in options.rows]]
+    if missing:
+        parser.error("--max for %s, which is not among --rows" % missing[0])
     options.servers = options.servers.split(",")
-    for name in options.rows:
-        if name not in ROWS:
-            parser.error("no row %s; there are %s" % (name, " ".join(ROWS)))
     for name in options.servers:
         if name not in SERVERS:
             parser.error("no server %s; there are %s" % (name, " ".join(SERVERS)))
-    try:
-        options.max = {row: float(limit) for row, limit in (text.split("=") for text in options.max)}
-    except ValueError:
-        parser.error("--max takes ROW=RATIO")
-    if options.rounds < 1 or not options.scale > 0:
-        parser.error("--rounds and --scale must be positive")
+    if options.quick:
+        options.scale *= QUICK_SCALE
+    if options.rounds is None:
+        options.rounds = 1 if options.quick else 5
+    if options.rounds < 1 or not options.scale > 0 or not options.minutes > 0:
+        parser.error("--rounds, --scale and --minutes must be positive")
     return options
 
 
-def start_servers(names, site, build):
-    """Starts what is installed and adds each to the list at once, so that the caller can end it."""
+def print_rows(rows):
+    for row in rows:
+        print("%-14s %-50s %4d x %2d, %7d requests, at most %.2f of %s" % (
+            row.name, row.title, row.connections, row.streams, row.requests, row.target,
+            "the best peer" if row.against == "best" else row.against))
+
+
+def start_servers(names, site, build, started):
+    """Starts what is installed; each is in `started` before, so that the caller can end it."""
     for name in names:
         server = SERVERS[name](site, build)
         if server.program() is None:
-            print("peers: %s is not there and left out" % name, file=sys.stderr)
+            say("peers: %s is not there and left out" % name)
             continue
-        yield server
+        started.append(server)
+        server.start()
+
+
+def prepare_process():
+    if not {int(SERVER_CPU), int(LOAD_CPU)} <= os.sched_getaffinity(0):
+        raise RuntimeError("this needs CPUs %s and %s: one for the server and one for the load" % (
+            SERVER_CPU, LOAD_CPU))
+    os.sched_setaffinity(0, {int(LOAD_CPU)})
+    # Inherited by the servers: thousands of connections are held.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
+
+
+def command_lines(rows, servers, scale):
+    loads = {}
+    for row in rows:
+        here = servers_of(row, servers)
+        if here:
+            # The floor's own client only when nobody else is in the row.
+            loads[row.name] = describe(min(here, key=lambda one: one.name == "floor"), row, scale)
+    return loads
+
+
+def measure_all(options, directory):
+    """Results, servers' names, facts about the run, and command lines; prints the table."""
+    servers = []
+    try:
+        start_servers(options.servers, Site(directory), options.build, servers)
+        about = machine(options, servers)
+        run = Run(options.rows, servers, options)
+        try:
+            run.all()
+        except KeyboardInterrupt:
+            say("peers: interrupted; this is what there is")
+            about["interrupted"] = True
+        about["rounds_done"] = run.rounds_done
+        loads = command_lines(options.rows, servers, options.scale)
+        results = [peers_report.Result(row, run.figures[row.name]) for row in options.rows]
+        names = [server.name for server in servers]
+        peers_report.print_table(results, names, about)
+        peers_report.print_commands(servers, loads)
+    finally:
+        for server in servers:
+            server.stop()
+    return results, names, about, loads
+
+
+def check_limits(results, limits):
+    ratios = {result.row.name: result.ratio() for result in results}
+    status = 0
+    for name, limit in limits.items():
+        if ratios[name] is None or ratios[name] > limit:
+            say("peers: %s: the ratio is %s, more than %.2f" % (
+                name, "not measured" if ratios[name] is None else "%.3f" % ratios[name], limit))
+            status = 1
+    return status
 
 
 def main():
     options = parse_arguments()
     if options.list:
-        for row in ROWS.values():
-            print("%-10s %4d connections x %2d streams, %7d requests, at most %.2f of h2o" % (
-                row.name, row.connections, row.streams, row.requests, row.target))
+        print_rows(options.rows)
         return 0
-    if len(os.sched_getaffinity(0)) < 2:
-        raise RuntimeError("this needs two CPUs: one for the server and one for the load")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    rows = [ROWS[name] for name in options.rows]
-    servers = []
+    prepare_process()
     with tempfile.TemporaryDirectory(prefix="halo-peers.") as directory:
-        try:
-            site = Site(directory)
-            for server in start_servers(options.servers, site, options.build):
-                servers.append(server)
-                server.start()
-            about = machine()
-            about["versions"] = {server.name: server.version() for server in servers}
-            figures = run(rows, servers, options.rounds, options.scale)
-            print("%s, Linux %s, %s, h2load %s" % (
-                about["date"], about["kernel"], about["cpu"], about["h2load"]))
-            print_table(rows, servers, figures, options.rounds)
-            print_commands(rows, servers, options.scale)
-        finally:
-            for server in servers:
-                server.stop()
-    ratios = {row.name: ratio(figures, row) for row in rows}
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"machine": about, "us_per_request": figures, "halo_to_h2o": ratios,
-                       "rounds": options.rounds,
-                       "rows": {row.name: vars(row) for row in rows}}, file, indent=2)
-            file.write("\n")
-    status = 0
-    for name, limit in options.max.items():
-        if ratios.get(name) is None or ratios[name] > limit:
-            print("peers: %s: halo/h2o is %s, more than %.2f" % (
-                name, "not measured" if ratios.get(name) is None else "%.3f" % ratios[name], limit),
-                file=sys.stderr)
-            status = 1
-    return status
+        results, names, about, loads = measure_all(options, directory)
+    stem = os.path.join(options.build, "peers")
+    for path, write in ((options.json or stem + ".json",
+                         lambda path: peers_report.write_json(path, results, about, loads)),
+                        (options.html or stem + ".html",
+                         lambda path: peers_report.write_page(path, results, names, about, loads))):
+        write(path)
+        print("written: " + path)
+    return 130 if about.get("interrupted") else check_limits(results, options.max)
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (RuntimeError, subprocess.SubprocessError) as error:
-        print("peers: %s" % error, file=sys.stderr)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        say("peers: %s" % error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
