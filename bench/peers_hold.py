@@ -27,10 +27,11 @@ def frame(kind, flags, stream_id, payload=b""):
 
 
 def request(scheme):
-    """GET / in static HPACK fields; :authority is a literal that is not indexed."""
-    authority = b"localhost"
+    """GET /: three fields of the static table, and :authority and user-agent as every client sends them: put into
+    the dynamic table, which servers then keep."""
+    authority, agent = b"localhost", b"halo-hold"
     block = b"\x82" + (b"\x87" if scheme == "https" else b"\x86") + b"\x84" + \
-        b"\x01" + bytes([len(authority)]) + authority
+        b"\x41" + bytes([len(authority)]) + authority + b"\x7a" + bytes([len(agent)]) + agent
     return frame(HEADERS, END_STREAM | END_HEADERS, 1, block)
 
 
