@@ -58,6 +58,7 @@ class Run:
     def one(self, turn, row, server):
         if (row.name, server.name) in self.failed:
             return
+        began = time.monotonic()
         try:
             value = measure(server, row, self.options.scale)
         except (RuntimeError, subprocess.SubprocessError) as error:
@@ -69,7 +70,8 @@ class Run:
             self.figures[row.name][server.name] = []
             return
         self.figures[row.name][server.name].append(value)
-        say("round %d  %-14s %-8s %10s %s" % (turn + 1, row.name, server.name, peers_report.number(value), row.unit))
+        say("round %d  %-14s %-8s %10s %-4s %5.1f s" % (
+            turn + 1, row.name, server.name, peers_report.number(value), row.unit, time.monotonic() - began))
 
     def all(self):
         for turn in range(self.options.rounds):
