@@ -89,6 +89,10 @@ class Held:
             raise RuntimeError("%s cannot be held: %s" % (self.what, self.process.stderr.read()[-500:]))
         return self
 
+    def check(self):
+        if self.process.poll() is not None:
+            raise RuntimeError("%s were not held: %s" % (self.what, self.process.stderr.read()[-500:]))
+
     def __exit__(self, *_):
         self.process.stdin.close()
         try:
@@ -112,9 +116,10 @@ def measure_memory(server, row, scale):
             pass
         time.sleep(SETTLE_SECONDS)
         before = fresh.memory_kib()
-        with Held(row, port, count):
+        with Held(row, port, count) as held:
             time.sleep(IDLE_SECONDS)
             after = fresh.memory_kib()
+            held.check()
     finally:
         fresh.stop()
     return (after - before) / count
