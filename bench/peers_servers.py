@@ -21,7 +21,7 @@ STOP_SECONDS = 5
 PAGE = b"Hello, world\n"
 
 # The handler of /upload runs when the whole body has come; until then h2o gathers it. neverbleed keeps the
-# private key in a process of its own, which no other server does and which costs a handshake a fifth.
+# private key in a process of its own, which no other server does: each handshake would have to ask it.
 H2O_CONF = """\
 num-threads: 1
 max-connections: 10000
