@@ -14,29 +14,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=
-arguments=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -h | --help)
-        sed -n '2,/^set /{/^#/s/^# \?//p}' "$0"
-        exit 0
-        ;;
-    --build)
-        [ $# -ge 2 ] || { echo "micro: --build needs a directory" >&2; exit 2; }
-        build=$2
-        shift
-        ;;
-    *) arguments+=("$1") ;;
-    esac
-    shift
-done
-
-if [ -z "$build" ]; then
-    build=build/release
-    [ -n "${HALO_SKIP_DEPS:-}" ] || scripts/deps.sh build bench
-    HALO_SKIP_DEPS=1 scripts/build.sh release >&2
-fi
+# shellcheck source=bench/options.sh
+. bench/options.sh
+make_build build bench
 [ -x "$build/bench/engine_bench" ] || {
     echo "micro: no $build/bench/engine_bench: it is built where libnghttp2-dev and valgrind are installed" >&2
     exit 1
