@@ -391,6 +391,8 @@ static void app(struct play *play, const struct halo_event *event)
 static void want_push(struct halo_session_options *options)
 {
     options->settings.enable_push = 1;
+    options->encrypted = 1; /* the promises are of https */
+    options->server_name = (halo_bytes)HALO_LIT("example.org");
 }
 
 /* What the peer sends to bring the stream into its state. */
@@ -458,6 +460,7 @@ static void reach(struct play *play, int role, enum state state)
     }
     play_feed(play, in->data, in->len, 0);
     play_settle(play);
+    assert_int_equal(play->session->reserved_streams, state == RESERVED);
     play->ctx = play;
 }
 
