@@ -28,7 +28,7 @@ readonly CACHE=${HALO_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/halo}
 readonly SET_build="gcc libc6-dev binutils make meson ninja-build pkg-config liburing-dev
     ca-certificates autoconf automake libtool dpkg-dev patch xz-utils"
 readonly SET_test="g++ clang libclang-rt-14-dev libcmocka-dev curl openssl nghttp2-client
-    nghttp2-server nginx-light nodejs libnghttp2-dev valgrind python3 node-llhttp"
+    nghttp2-server nginx-light nodejs libnghttp2-dev valgrind python3 python3-hpack node-llhttp"
 readonly SET_bench="h2o nginx-light nghttp2-client nghttp2-server libnghttp2-dev valgrind openssl
     curl python3"
 readonly SET_demo="curl openssl ca-certificates"
