@@ -201,6 +201,138 @@ static void last_number_of_a_promise(struct fake_peer *peer)
     expect_dead(peer, HALO_PROTOCOL_ERROR);
 }
 
+/* ---- blocks and frames beyond a limit that is smaller than a frame --------------------- */
+
+static void short_blocks(struct halo_session_options *options)
+{
+    with_push(options);
+    options->limits.header_block = 100;
+}
+
+static void short_strings(struct halo_session_options *options)
+{
+    with_push(options);
+    options->limits.header_string = 20;
+}
+
+static void put_long_promise(struct wire *wire, size_t len)
+{
+    char path[1000] = "/";
+
+    memset(path + 1, 'p', len);
+    path[1 + len] = '\0';
+    put_promise_of(wire, 1, 2, ":method", "GET", ":scheme", "https", ":path", path, ":authority",
+                   "example.org", NULL);
+}
+
+static void promise_beyond_the_limits(struct fake_peer *peer)
+{
+    for (size_t len = 200; len <= 600; len += 400) { /* beyond with what surrounds a block, too */
+        peer_open(peer);
+        peer_request(peer, "GET", HALO_END_STREAM);
+        peer_go(peer);
+        put_long_promise(&peer->in, len);
+        peer_go(peer);
+        expect_dead(peer, HALO_ENHANCE_YOUR_CALM);
+        peer_restart(peer);
+    }
+}
+
+/* The list is dropped, the table is kept, and the connection goes on. */
+static void promise_with_a_long_string(struct fake_peer *peer)
+{
+    peer_open(peer);
+    peer_request(peer, "GET", HALO_END_STREAM);
+    peer_go(peer);
+    skip_output(peer);
+    put_long_promise(&peer->in, 50);
+    peer_go(peer);
+    expect_rst(peer, 2, HALO_ENHANCE_YOUR_CALM);
+    expect_log(peer, "");
+    expect_alive(peer);
+}
+
+static void large_frames(struct halo_session_options *options)
+{
+    options->settings.max_frame_size = 32768;
+    options->settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_FRAME_SIZE);
+}
+
+/* An ALTSVC frame that holds more than one is ever going to need is one without use. */
+static void extension_frame_beyond_the_limit(struct fake_peer *peer)
+{
+    static char value[16385];
+
+    memset(value, 'v', sizeof(value) - 1);
+    peer_open(peer);
+    put_altsvc(&peer->in, 0, "https://example.org", value);
+    peer_go(peer);
+    expect_log(peer, "");
+    put_altsvc(&peer->in, 0, "https://example.org", "clear");
+    peer_go(peer);
+    expect_log(peer, "ALTSVC 0 origin=https://example.org value=clear\n");
+}
+
+/* ---- responses ------------------------------------------------------------------------- */
+
+/* RFC 9113 8.2.2: te is for requests, and trailers are none. */
+static void te_outside_of_requests(struct fake_peer *peer)
+{
+    peer_open(peer);
+    for (uint32_t id = 1; id <= 3; id += 2) {
+        peer_request(peer, "GET", HALO_END_STREAM);
+    }
+    peer_go(peer);
+    skip_output(peer);
+    put_fields(&peer->in, 1, F_END_STREAM, ":status", "200", "te", "trailers", NULL);
+    put_ok(&peer->in, 3, 0);
+    put_fields(&peer->in, 3, F_END_STREAM, "te", "trailers", NULL);
+    peer_go(peer);
+    expect_rst(peer, 1, HALO_PROTOCOL_ERROR);
+    expect_rst(peer, 3, HALO_PROTOCOL_ERROR);
+    expect_nothing(peer);
+}
+
+/* No trailers after all, said before the body could go out: it ends with END_STREAM. */
+static void end_instead_of_trailers_while_the_body_waits(struct fake_peer *peer)
+{
+    static const char body[2000];
+
+    peer_open_with(peer, HALO_SETTINGS_INITIAL_WINDOW_SIZE, 0);
+    put_get(&peer->in, 1);
+    peer_go(peer);
+    assert_int_equal(halo_stream_respond(peer_stream(peer, 1), 200, NULL, HALO_WAIT_FOR_TRAILERS),
+                     0);
+    assert_int_equal(halo_stream_write(peer_stream(peer, 1), body, sizeof(body), HALO_END_STREAM),
+                     0);
+    assert_int_equal(halo_stream_end(peer_stream(peer, 1)), 0);
+    peer_go(peer);
+    expect_headers(peer, 1, 0, ":status: 200\n");
+    expect_nothing(peer);
+    skip_log(peer);
+    put_window_update(&peer->in, 1, 2000);
+    peer_go(peer);
+    expect_data(peer, 1, F_END_STREAM, 2000);
+    expect_log(peer, "CLOSED 1\n");
+}
+
+/* RFC 8336 2.3: there is no origin to be taken out of the set. */
+static void misdirected_without_an_origin(struct fake_peer *peer)
+{
+    struct halo_request request = { .scheme = HALO_LIT("urn"), .path = HALO_LIT("a:b") };
+    bool encrypted = peer->session->encrypted;
+    halo_stream *stream = NULL;
+
+    peer_open(peer);
+    assert_int_equal(halo_session_request(peer->session, &request, HALO_END_STREAM, NULL, &stream),
+                     0);
+    peer_go(peer);
+    put_fields(&peer->in, 1, F_END_STREAM, ":status", "421", NULL);
+    peer_go(peer);
+    expect_log(peer, "RESPONSE 1 status=421 END :status=421\nCLOSED 1\n");
+    assert_int_equal(halo_session_origin_count(peer->session), encrypted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +343,13 @@ int main(void)
         SERVER(push_for_a_request_without_authority),
         CLIENT_WITH(promise_for_a_request_made_before, over_tls),
         CLIENT_WITH(last_number_of_a_promise, with_push),
+        CLIENT_WITH(promise_beyond_the_limits, short_blocks),
+        CLIENT_WITH(promise_with_a_long_string, short_strings),
+        CLIENT_WITH(extension_frame_beyond_the_limit, large_frames),
+        CLIENT(te_outside_of_requests),
+        SERVER(end_instead_of_trailers_while_the_body_waits),
+        CLIENT(misdirected_without_an_origin),
+        CLIENT_WITH(misdirected_without_an_origin, with_push),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
