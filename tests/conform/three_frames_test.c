@@ -496,11 +496,12 @@ static struct play_heard play_series(struct play *play, int role, enum state sta
 static void check_prediction(int role, enum state state, const enum kind series[3],
                              const struct play_heard *heard)
 {
-    struct model model = model_of(role, state);
+    struct model model;
 
     if (!is_predicted(state, series)) {
         return;
     }
+    model = model_of(role, state);
     for (int i = 0; i < 3; i++) {
         model_frame(&model, series[i]);
     }

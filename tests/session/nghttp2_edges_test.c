@@ -248,6 +248,8 @@ static void send_value(const char *value, size_t len)
     struct halo_event event;
     halo_session *session;
     struct wire wire = { 0 };
+    struct wire block = { 0 };
+    int answered = 0;
 
     assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
     halo_session_options_init(&options, HALO_SERVER);
@@ -261,14 +263,17 @@ static void send_value(const char *value, size_t len)
     while (halo_session_poll(session, &event) != 0) {
         if (event.type == HALO_EVENT_REQUEST) {
             assert_int_equal(halo_stream_respond(event.stream, 200, &headers, HALO_END_STREAM), 0);
-            wire.len = 0;
-            take_block(session, &wire);
-            inflate_value(inflater, &wire, value, len);
+            block.len = 0;
+            take_block(session, &block);
+            inflate_value(inflater, &block, value, len);
+            answered++;
         }
     }
+    assert_int_equal(answered, 2);
     nghttp2_hd_inflate_del(inflater);
     halo_session_free(session);
     wire_free(&wire);
+    wire_free(&block);
 }
 
 static void test_scorecard_07_session_header_values_by_nghttp2(void **state)
