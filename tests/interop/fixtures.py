@@ -5,7 +5,7 @@ import signal
 import time
 
 import h2raw
-from harness import H2C, TLS, Process, check
+from harness import H2C, TLS, Process, check, require
 
 # What sanitizers and the C library say when something is wrong.
 REPORTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion|assert")
@@ -14,9 +14,11 @@ REPORTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime er
 class HaloServer:
     """One running server: the test server, or halo-serve with its own options."""
 
-    def __init__(self, env, program, options, listeners):
+    def __init__(self, env, program, options, listeners, stack=None):
+        """`stack`: octets of the main thread's stack, and of each other that does not ask for more."""
+        limit = [require("prlimit"), f"--stack={stack}:{stack}"] if stack else []
         self.env = env
-        self.process = Process(env, [program, *options])
+        self.process = Process(env, [*limit, program, *options], name=program.name)
         self.ports = {H2C: [], TLS: []}
         for _ in range(listeners):
             match = self.process.await_line(r"^listening (\S+) (\S+):(\d+)$", 10 * env.scale)

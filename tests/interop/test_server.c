@@ -11,6 +11,8 @@
  *     --balance                hand each connection to the worker with the fewest
  *     --max-streams N          streams at once on a connection (default: halo's)
  *     --drain-ms N             what a graceful end waits for open streams
+ *     --resets N               budget of RST_STREAM (default: halo's)
+ *     --block N                header blocks, lists and strings of N octets, in as many frames
  *     --report                 a line on stdout for each stream that ends with an error
  *     --echo                   every path is /echo
  *     --trace                  a line on stderr for each frame
@@ -68,6 +70,14 @@ static void add_address(struct settings *settings, const char *address, bool tls
     settings->tls[settings->count++] = tls;
 }
 
+static void allow_blocks(struct halo_limits *limits, uint32_t octets)
+{
+    limits->header_block = octets;
+    limits->header_list_size = octets;
+    limits->header_string = octets;
+    limits->continuation_frames = octets;
+}
+
 /* One option and its argument; false when it is unknown. */
 static bool read_option(struct settings *settings, const char *name, const char *value)
 {
@@ -88,6 +98,10 @@ static bool read_option(struct settings *settings, const char *name, const char 
         server->session.settings.present |= HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS);
     } else if (strcmp(name, "--drain-ms") == 0) {
         server->session.drain_timeout_ms = (uint32_t)atoi(value);
+    } else if (strcmp(name, "--resets") == 0) {
+        server->session.limits.resets = (uint32_t)atoi(value);
+    } else if (strcmp(name, "--block") == 0) {
+        allow_blocks(&server->session.limits, (uint32_t)atoi(value));
     } else {
         return false;
     }
