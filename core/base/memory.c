@@ -205,7 +205,7 @@ void slab_init(struct slab *slab, struct memory *memory, size_t object_size,
     };
 }
 
-void slab_fini(struct slab *slab)
+static void give_blocks(struct slab *slab)
 {
     HALO_ASSERT(slab->in_use == 0);
     while (slab->blocks != NULL) {
@@ -216,6 +216,19 @@ void slab_fini(struct slab *slab)
         memory_free(slab->memory, block);
     }
     slab->free = NULL;
+    slab->num_blocks = 0;
+}
+
+void slab_fini(struct slab *slab)
+{
+    give_blocks(slab);
+}
+
+void slab_trim(struct slab *slab)
+{
+    if (slab->in_use == 0 && slab->num_blocks > SLAB_BLOCKS_KEPT) {
+        give_blocks(slab);
+    }
 }
 
 void *slab_take_slow(struct slab *slab)
@@ -229,6 +242,7 @@ void *slab_take_slow(struct slab *slab)
     }
     memcpy(block, &slab->blocks, sizeof(void *));
     slab->blocks = block;
+    slab->num_blocks++;
     for (uint32_t i = slab->objects_per_block; i > 0; i--) {
         struct slab_object *object = (void *)(block + 16 + (size_t)slab->object_size * (i - 1));
 

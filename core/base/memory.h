@@ -62,6 +62,9 @@ struct slab_object {
 
 struct memory;
 
+/* Blocks that a slab without objects in use may keep: of streams, 1,024. */
+#define SLAB_BLOCKS_KEPT 32
+
 /* Objects of one size, cut from larger blocks. */
 struct slab {
     struct memory *memory;
@@ -70,6 +73,7 @@ struct slab {
     uint32_t object_size;
     uint32_t objects_per_block;
     uint32_t in_use;
+    uint32_t num_blocks;
 };
 
 struct memory {
@@ -107,6 +111,9 @@ static inline void memory_free(struct memory *memory, void *pointer)
 void slab_init(struct slab *slab, struct memory *memory, size_t object_size,
                uint32_t objects_per_block);
 void slab_fini(struct slab *slab);
+/* When no object is in use, and the slab has grown beyond SLAB_BLOCKS_KEPT: gives all blocks back. For
+ * moments after which the slab may not be needed in its size again. */
+void slab_trim(struct slab *slab);
 void *slab_take_slow(struct slab *slab) HALO_MUST_USE;
 
 static inline void *slab_take(struct slab *slab)

@@ -340,6 +340,8 @@ void halo_session_free(halo_session *session)
     memory_free(memory, hpack_table_memory(&session->decoder.table));
     memory_free(memory, hpack_table_memory(&session->encoder.table));
     memory_free(memory, session);
+    slab_trim(&env->streams);
+    slab_trim(&env->blocks);
     if (own != NULL) {
         halo_allocator allocator = own->allocator;
 

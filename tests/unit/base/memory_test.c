@@ -186,6 +186,43 @@ static void slabs_reuse_the_latest(void **state)
     assert_int_equal(counting.live, 0);
 }
 
+/* Once nothing is in use, a slab that was large for a while does not stay so. */
+static void slabs_that_grew_give_back(void **state)
+{
+    enum { FEW = 4 * SLAB_BLOCKS_KEPT, MANY = FEW + 1 };
+    struct test_memory counting;
+    struct memory memory;
+    struct slab slab;
+    const size_t spare_max = memory_spare_max;
+    void *objects[MANY];
+
+    (void)state;
+    memory_spare_max = 0; /* what is freed goes back at once */
+    test_memory_init(&counting);
+    memory_init(&memory, &counting.allocator);
+    slab_init(&slab, &memory, 24, 4);
+    for (int count = FEW; count <= MANY; count++) {
+        for (int i = 0; i < count; i++) {
+            objects[i] = slab_take(&slab);
+        }
+        slab_trim(&slab); /* not while they are in use */
+        memset(objects[0], 1, 24);
+        assert_int_equal(counting.live, count == FEW ? SLAB_BLOCKS_KEPT : SLAB_BLOCKS_KEPT + 1);
+        for (int i = 0; i < count; i++) {
+            slab_give(&slab, objects[i]);
+        }
+        slab_trim(&slab);
+        assert_int_equal(counting.live, count == FEW ? SLAB_BLOCKS_KEPT : 0);
+    }
+    objects[0] = slab_take(&slab);
+    memset(objects[0], 1, 24);
+    slab_give(&slab, objects[0]);
+    slab_fini(&slab);
+    memory_fini(&memory);
+    assert_int_equal(counting.live, 0);
+    memory_spare_max = spare_max;
+}
+
 static void spare_chunks_have_a_limit(void **state)
 {
     struct test_memory counting;
@@ -297,6 +334,7 @@ int main(void)
         cmocka_unit_test(spare_pieces_are_bounded),
         cmocka_unit_test(orphans_are_freed_alone),
         cmocka_unit_test(slabs_reuse_the_latest),
+        cmocka_unit_test(slabs_that_grew_give_back),
         cmocka_unit_test(spare_chunks_have_a_limit),
         cmocka_unit_test(slices_are_counted),
         cmocka_unit_test(lists),
