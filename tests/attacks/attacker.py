@@ -3,6 +3,7 @@ the attacked process takes: resident memory, stacks, processor time."""
 import contextlib
 import pathlib
 import re
+import ssl
 import struct
 
 import h2raw
@@ -22,6 +23,10 @@ def request_block(path, method=GET, scheme=HTTP):
 
 def frame(kind, flags, stream, payload=b""):
     return FRAME.pack(len(payload) >> 16, len(payload) & 0xffff, kind, flags, stream) + payload
+
+
+# A socket that does not block, or not any longer, has nothing, or no room.
+NOTHING_YET = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Ended(Exception):
@@ -71,7 +76,7 @@ class Attacker(h2raw.Connection):
         """Takes what has come; waits for it. Ended at the end."""
         try:
             octets = self.socket.recv(1 << 18)
-        except TimeoutError:
+        except NOTHING_YET:
             raise
         except OSError:
             octets = b""
