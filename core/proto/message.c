@@ -231,6 +231,15 @@ static inline const struct fault *check_authority(const struct pseudo_fields *ps
     return NULL;
 }
 
+/* The same in any case (RFC 3986 3.1). */
+static __attribute__((noinline)) bool is_http_in_any_case(halo_bytes scheme)
+{
+    static const halo_bytes http = HALO_LIT("http");
+    static const halo_bytes https = HALO_LIT("https");
+
+    return ascii_equal(scheme, http) || ascii_equal(scheme, https);
+}
+
 static inline const struct fault *check_path(const halo_header *path,
                                              const struct pseudo_fields *pseudo)
 {
@@ -248,7 +257,7 @@ static inline const struct fault *check_path(const halo_header *path,
     if (IS(path->value, "*") && IS(pseudo->by_token[HALO_NAME_METHOD]->value, "OPTIONS")) {
         return NULL;
     }
-    return is_http(scheme) ? MALFORMED(":path without a slash in front") : NULL;
+    return is_http_in_any_case(scheme) ? MALFORMED(":path without a slash in front") : NULL;
 }
 
 /* CONNECT (RFC 9113 8.5) and its extended form (RFC 8441 section 4). */

@@ -149,6 +149,8 @@ static const char *const bad_request_lists[] = {
     ":method=GET;:scheme=https;:path=;:authority=a;",
     ":method=GET;:scheme=https;:path=x;:authority=a;",
     ":method=GET;:scheme=https;:path=*;:authority=a;",
+    ":method=GET;:scheme=HTTP;:path=x;:authority=a;",
+    ":method=GET;:scheme=Https;:path=*;:authority=a;",
     ":method=GET;:scheme=https;:path=/ x;:authority=a;",
     ":method=GET;:scheme=https;:path=/;:authority=;",
     ":method=GET;:scheme=https;:path=/;:authority=u@a;",
