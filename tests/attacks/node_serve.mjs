@@ -11,12 +11,17 @@ const server = http2.createServer();
 server.on('stream', (stream, headers) => {
   stream.on('error', () => {});
   stream.resume();
-  const name = path.normalize(decodeURI(headers[':path'].split(/[?#]/)[0]));
-  fs.readFile(path.join(root, name), (error, body) => {
+  const answer = (error, body) => {
     if (stream.destroyed) return;
     stream.respond({ ':status': error ? 404 : 200 });
     stream.end(error || headers[':method'] === 'HEAD' ? '' : body);
-  });
+  };
+  try {
+    const name = path.normalize(decodeURI(headers[':path'].split(/[?#]/)[0]));
+    fs.readFile(path.join(root, name), answer);
+  } catch (error) { // no name of a file
+    answer(error);
+  }
 });
 server.on('sessionError', () => {});
 process.on('uncaughtException', () => {});
