@@ -13,7 +13,7 @@ the same. A table says why where it is otherwise. Each change is sent alone firs
 several together only when all of those that diverged alone have one. Those of several changes travel in batches
 (batches.py); where one diverges without a reason, it is asked again by itself.
 
---long has 100,000 requests, or as many as --count says: all pairs fit in 10,000. BUILD/interop/differential.md has the
+--long has 100,000 requests, or as many as --count says, within --seconds: all pairs fit in 10,000. BUILD/interop/differential.md has the
 divergences by reason, and the first of them in full.
 """
 import collections
@@ -417,6 +417,8 @@ def run_shard(fixture, plans, alone):
     tally, started = Tally(), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(len(fixture.ports)) as pool:
         for at in range(0, len(plans), BATCH):
+            if time.monotonic() - started > SECONDS:
+                break
             for outcome in ask_batch(fixture, plans[at:at + BATCH], alone, pool):
                 tally.add(outcome)
             if at // BATCH % 500 == 499:
@@ -488,15 +490,18 @@ def test_scorecard_50_differential_long(fixture, _transport):
     run(fixture, COUNT, 2)
 
 
-def take_count(arguments):
-    """--count N: requests of the long run."""
-    if "--count" not in arguments:
-        return 100000
-    at = arguments.index("--count")
-    _, count = arguments[at:at + 2]
+def take_option(arguments, name, default):
+    """An option of this driver alone, with a number."""
+    if name not in arguments:
+        return default
+    at = arguments.index(name)
+    _, number = arguments[at:at + 2]
     del arguments[at:at + 2]
-    return int(count)
+    return int(number)
 
 
-COUNT = take_count(sys.argv)
+COUNT = take_option(sys.argv, "--count", 100000)
+SECONDS = take_option(sys.argv, "--seconds", 1 << 30)  # then it ends with what it has
+
+
 suite.main(Fixture)

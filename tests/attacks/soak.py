@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Much of the same on one connection or process, over real sockets: memory stays where it was, stacks stay
 small, octets cost no more than others. The normal run has a tenth of the size or less; --long has it in full."""
+import collections
 import pathlib
+import socket
 import struct
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
 
 import h2raw  # noqa: E402
 from attacker import (KIB, POST, Attacker, frame, processor_ns, resident, stacks,  # noqa: E402
-                      start_server)
+                      request_block, start_server)
 from harness import H2C, Suite, check, equal  # noqa: E402
 
 suite = Suite("server", "soak")
@@ -20,7 +23,9 @@ CLOSE_STACK_MAX = 8 * KIB  # more, for a thousand streams that end, than for a f
 WORKER_STACK_MAX = 24 * KIB  # in all
 OPEN_STREAMS = 1024
 COST_MAX = 3
-BATCH = 100  # streams at once; the server allows 128
+STREAMS = 128  # that the server allows at once
+BATCH = 100
+NO_WINDOW = struct.pack(">HI", h2raw.INITIAL_WINDOW, 0)
 CANCEL = struct.pack(">I", 8)
 
 
@@ -57,6 +62,102 @@ def end_server(fixture, server):
     server.await_quiet()
     server.stop()
     fixture.servers.remove(server)
+
+
+# ---- row 21: places among the streams -----------------------------------------------------------
+
+def refill(connection, block, count):
+    """All places are taken, and a handler works at each. `count` times one is reset and another comes at once; now and
+    then there is one too many."""
+    def open_one():
+        stream = connection.streams(1)[0]
+        taken.append(stream)
+        return frame(h2raw.HEADERS, HEADERS_END, stream, block)
+
+    def reset_one():
+        return frame(h2raw.RST_STREAM, 0, taken.popleft(), CANCEL)
+
+    taken = collections.deque()
+    connection.send(b"".join(open_one() for _ in range(STREAMS)))
+    for turn in range(1, count // BATCH + 1):
+        connection.send(b"".join(reset_one() + open_one() for _ in range(BATCH)))
+        connection.send(frame(h2raw.HEADERS, HEADERS_END, connection.streams(1)[0], block) + reset_one())
+        connection.ask()
+        connection.send(open_one())
+        equal(connection.resets, turn, "streams refused")
+
+
+def places(fixture, transport, count):
+    server = fixture.start("--resets", "2000000000")
+    connection = Attacker(server, transport)
+    connection.touch_buffers()
+    refill(connection, connection.block("/slow/600000"), count)
+    connection.close()
+    server.await_quiet()
+    equal(server.stats()["peak"], STREAMS, "handlers at once")
+    end_server(fixture, server)
+    return f"{count} times, {STREAMS} handlers at once"
+
+
+@suite.case("scorecard 21: 20,000 resets while all places are taken", (H2C,))
+def test_scorecard_21_places(fixture, transport):
+    return places(fixture, transport, fixture.size(20000, 0))
+
+
+@suite.case("scorecard 21: a million resets while all places are taken", (H2C,), long=True)
+def test_scorecard_21_million_places(fixture, transport):
+    return places(fixture, transport, 1000000)
+
+
+# ---- row 24: the peer's end ---------------------------------------------------------------------
+
+def script():
+    """What a client says, with each kind of frame."""
+    get, post = request_block("/bytes/100000"), request_block("/echo", POST)
+    return b"".join((
+        h2raw.PREFACE, frame(h2raw.SETTINGS, 0, 0, NO_WINDOW + struct.pack(">HI", 1, 100)),
+        frame(h2raw.SETTINGS, h2raw.ACK, 0), frame(h2raw.HEADERS, HEADERS_END, 1, get),
+        frame(h2raw.HEADERS, 0, 3, post[:5]), frame(h2raw.CONTINUATION, h2raw.END_HEADERS, 3, post[5:]),
+        frame(h2raw.DATA, 0x8, 3, b"\x03hello\0\0\0"), frame(h2raw.WINDOW_UPDATE, 0, 1, struct.pack(">I", 50)),
+        frame(h2raw.PING, 0, 0, bytes(8)), frame(h2raw.HEADERS, HEADERS_END, 5, request_block("/slow/60000")),
+        frame(0xfa, 0, 5, b"unknown"), frame(h2raw.RST_STREAM, 0, 5, CANCEL), frame(2, 0, 1, bytes(5)),
+        frame(h2raw.HEADERS, HEADERS_END, 3, b"\x40\x01a\x01b"), frame(h2raw.GOAWAY, 0, 0, bytes(8)),
+        frame(h2raw.WINDOW_UPDATE, 0, 1, struct.pack(">I", 100000)), frame(h2raw.SETTINGS, 0, 0)))
+
+
+def end_at(server, octets, reset, wait):
+    """Says so much; what comes back before the end is not read unless it is waited for."""
+    client = socket.create_connection(("127.0.0.1", server.port(H2C)), 10)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(octets)
+    if wait and octets:
+        client.recv(1 << 16)
+    if reset:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def descriptors(server):
+    return len(list(pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
+@suite.case("scorecard 24: the client's end at each octet, by FIN and by RST", (H2C,))
+def test_scorecard_24_end_at_each_octet(fixture, transport):
+    server = fixture.start()
+    whole = script()
+    Attacker(server, transport).close()
+    server.await_quiet()
+    time.sleep(0.1)  # the connection that asked is closed, too
+    before = descriptors(server)
+    for length in range(len(whole) + 1):
+        for reset in (False, True):
+            for wait in (False, True):
+                end_at(server, whole[:length], reset, wait and length >= len(h2raw.PREFACE) + 9)
+    server.await_quiet()
+    time.sleep(0.1)
+    equal(descriptors(server), before, "descriptors")
+    end_server(fixture, server)
+    return f"{len(whole)} octets, 4 ways each"
 
 
 # ---- row 25: streams opened and reset -----------------------------------------------------------
@@ -160,16 +261,15 @@ ENDS = {"RST": end_by_reset, "GOAWAY": end_by_goaway, "close": Attacker.close, "
 def mass_close(fixture, transport, workers):
     size = STACK * 4 if fixture.env.sanitized else STACK  # frames are larger there
     server = fixture.start("--max-streams", "1100", "--workers", workers, stack=size)
-    no_window = struct.pack(">HI", h2raw.INITIAL_WINDOW, 0)
     notes = []
     for _ in range(8):  # each worker has seen each end
         for end in ENDS.values():
-            connection = Attacker(server, transport, settings=no_window)
+            connection = Attacker(server, transport, settings=NO_WINDOW)
             open_streams(connection, len(ENDS))
             end(connection)
     server.await_quiet()
     for name, end in ENDS.items():
-        connection = Attacker(server, transport, settings=no_window)
+        connection = Attacker(server, transport, settings=NO_WINDOW)
         open_streams(connection, OPEN_STREAMS)
         equal(server.stats()["streams"], OPEN_STREAMS, "streams that are open")
         before = stacks(server, size)
