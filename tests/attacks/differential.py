@@ -81,6 +81,7 @@ ROUTES = {
 
 # What Node's HTTP/1.1 server behind two of the others refuses.
 BEHIND = (":path '/\xff'", ":method 'get'")
+METHODS_BEHIND = ("get", "x")
 
 TAKES, REFUSES, ANSWERS = "halo takes it, two or more refuse", "halo refuses it, half or more take it", \
     "another answer than all others"
@@ -272,6 +273,8 @@ def refused_alone(names, server, alone):
 def explain_together(names, what, answers, alone, echo):
     """Reasons of changes together, which none has alone."""
     refused = {server for server, answer in answers.items() if not is_taken(answer)}
+    said = dict(make_request(names).pseudo)
+    other_scheme = said.get(":scheme", "").lower() not in ("http", "https", "")
     if not echo and answers[HALO][1] == 405 and any(name.startswith(":method") for name in names):
         return "halo-serve looks at the method before it looks at the path"
     if what == REFUSES and any(name.startswith("host ") for name in names) and \
@@ -279,12 +282,13 @@ def explain_together(names, what, answers, alone, echo):
         return REFUSED["host different"]
     if what == TAKES and echo and ":method 'HEAD'" in names and answers[HALO][2] == b"":
         return "the echo answers HEAD when its fields have come, and the rest of the request is refused behind that"
-    if what == REFUSES and not echo and ":scheme 'ftp'" in names and answers[HALO][1] == 400:
-        return "a path without a slash is good for ftp, but no file of halo-serve"
-    if what == TAKES and refused <= {"nghttpd", "node", "nginx"} and ":scheme 'ftp'" in names and \
-            "no :authority" in names:
+    if what == REFUSES and not echo and other_scheme and answers[HALO][1] == 400:
+        return "a path without a slash is good for other schemes, but no file of halo-serve"
+    if what == TAKES and refused <= {"nghttpd", "node", "nginx"} and other_scheme and \
+            ":authority" not in said:
         return "only http and https must have an authority (RFC 9113 8.3.1); nghttp2, which Node has, too, wants it always"
-    if echo and refused <= {"nginx", "h2o"} and any(name in BEHIND for name in names) and \
+    if echo and refused <= {"nginx", "h2o"} and \
+            (any(name in BEHIND for name in names) or said.get(":method") in METHODS_BEHIND) and \
             all(answers[server][1] == 400 or refused_alone(names, server, alone) for server in refused):
         return "it is the HTTP/1.1 server behind nginx and h2o that refuses it"
     return None
