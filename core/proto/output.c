@@ -47,9 +47,8 @@ static struct segment *segment_at(const struct output *output, uint32_t index)
     return &output->segments[(output->first + index) & (output->segments_cap - 1)];
 }
 
-/* What is in the output may end within a frame or a header block now: nothing may follow. Without a
- * tail all ways to write come by output_reserve_slow(). */
-static void fail(struct output *output)
+/* Without a tail all ways to write come by output_reserve_slow(). */
+void output_fail(struct output *output)
 {
     output->failed = true;
     if (output->tail != NULL) {
@@ -64,7 +63,7 @@ static bool grow_segments(struct output *output)
     struct segment *segments = memory_alloc(output->memory, cap * sizeof(*segments));
 
     if (segments == NULL) {
-        fail(output);
+        output_fail(output);
         return false;
     }
     for (uint32_t i = 0; i < output->count; i++) {
@@ -99,7 +98,7 @@ uint8_t *output_reserve_slow(struct output *output, size_t len)
     HALO_ASSERT(len <= CHUNK_ROOM);
     chunk = output->failed ? NULL : chunk_take(output->memory);
     if (chunk == NULL) {
-        fail(output);
+        output_fail(output);
         return NULL;
     }
     if (output->tail != NULL) {

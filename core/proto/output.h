@@ -57,12 +57,14 @@ struct output {
     uint32_t count;
     size_t len;       /* octets in all segments */
     size_t described; /* of those, handed out by output_describe(): a send may be reading them */
-    bool failed;      /* memory was out: the connection cannot go on */
+    bool failed;      /* it may end within a frame: nothing can follow */
     struct segment inline_segments[4];
 };
 
 void output_init(struct output *output, struct memory *memory, struct slab *blocks);
 void output_fini(struct output *output);
+/* What is in the output may end within a frame or a header block from now on: nothing may follow. */
+void output_fail(struct output *output);
 
 /* Room for `len` octets in one piece (at most CHUNK_ROOM), to be filled from the returned pointer
  * and settled by output_commit(). NULL when memory is out; then `failed` is set. */

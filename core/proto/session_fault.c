@@ -382,6 +382,9 @@ void halo_session_recv_end(halo_session *session, const struct halo_error *error
         session->block.stream_id == 0) {
         closed.status = 0;
     }
+    /* A frame of which a part was sent loses the rest: what done() of a body may write on its way
+     * would be taken for that. */
+    output_fail(&session->output);
     session_end(session, &closed, false);
     output_clear(&session->output);
 }

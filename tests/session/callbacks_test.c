@@ -91,6 +91,46 @@ static void connection_ends_while_it_ends(struct fake_peer *peer)
     peer_go(peer);
 }
 
+static void reset_other(void *ctx)
+{
+    halo_stream *other = ctx;
+
+    assert_int_equal(halo_stream_reset(other, HALO_CANCEL), 0);
+}
+
+/* A frame of which a part was sent loses its rest at the end of the connection. What done() makes
+ * halo send after that must not come in its place. */
+static void calls_behind_a_frame_cut_by_the_end(struct fake_peer *peer)
+{
+    halo_stream *first;
+    halo_stream *second;
+    halo_stream *third;
+    static const uint8_t fault[] = { 0, 0, 4, T_WINDOW_UPDATE, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+    struct halo_event event;
+    struct iovec iov[64];
+    int done = 0;
+
+    the_peer = peer;
+    peer_open(peer);
+    first = answered(peer, 1);
+    second = answered(peer, 3);
+    third = answered(peer, 5);
+    peer_go(peer);
+    skip_output(peer);
+    assert_int_equal(halo_session_ping(peer->session, NULL), 0);
+    assert_int_equal(halo_stream_write_borrow(first, octets, 5000, 0, connection_ends, &done), 0);
+    assert_int_equal(halo_stream_write_borrow(second, octets, 5000, 0, reset_other, third), 0);
+    assert_int_equal(halo_session_pull(peer->session, iov, 64, 5), 1);
+    assert_int_equal(iov[0].iov_len, 5);
+    halo_session_sent(peer->session, 5);
+    /* A fault: the streams end one after the other. */
+    assert_int_equal(halo_session_recv(peer->session, fault, sizeof(fault), peer->now_ns), 0);
+    assert_int_equal(halo_session_poll(peer->session, &event), 1);
+    assert_int_equal(done, 1);
+    assert_int_equal(halo_session_pull(peer->session, iov, 64, 65536), 0);
+    peer_go(peer);
+}
+
 /* ---- read() ------------------------------------------------------------------------------------- */
 
 struct lazy {
@@ -257,9 +297,13 @@ static void source_gives_slices_within_read(struct fake_peer *peer)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVER(connection_ends_in_done),         SERVER(connection_ends_while_it_ends),
-        SERVER(source_without_anything),         SERVER(source_resumed_within_read),
-        SERVER(source_that_always_resumes),      SERVER(source_resumed_with_data),
+        SERVER(connection_ends_in_done),
+        SERVER(connection_ends_while_it_ends),
+        SERVER(calls_behind_a_frame_cut_by_the_end),
+        SERVER(source_without_anything),
+        SERVER(source_resumed_within_read),
+        SERVER(source_that_always_resumes),
+        SERVER(source_resumed_with_data),
         SERVER(source_gives_slices_within_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
