@@ -52,7 +52,7 @@
 #define LIMIT_HEADER_FIELDS_HARD   1024
 /* One name or value: twice what nginx, Apache and Varnish allow, half of Traffic Server. Names have
  * no shorter limit: an octet of a name costs what one of a value does, and both count in the list. */
-#define LIMIT_HEADER_STRING 16384
+#define LIMIT_HEADER_STRING 16384 /* the value of a cookie: the whole list */
 /* Encoded block: more than any list within the limits above needs. */
 #define LIMIT_HEADER_BLOCK 65536
 /* CONTINUATION frames of one block (nghttp2: 8): the block limit fits in five full ones. */

@@ -11,16 +11,11 @@ enum {
     LIST_FIELDS_CAP = LIMIT_HEADER_FIELDS_CLIENT + LIMIT_COOKIE_CRUMBS,
 };
 
-static size_t scratch_size(uint32_t list_size, uint32_t string_max)
-{
-    return (size_t)list_size + 2 * (size_t)string_max;
-}
-
 /* Makes the shared list large enough for a session's limits. */
 static int env_fit_list(struct proto_env *env, const struct halo_limits *limits)
 {
     size_t fields = (size_t)limits->header_fields + LIMIT_COOKIE_CRUMBS;
-    size_t scratch = scratch_size(limits->header_list_size, limits->header_string);
+    size_t scratch = HPACK_SCRATCH_SIZE(limits->header_list_size, limits_longest_string(limits));
 
     if (fields > env->list.fields_cap) {
         halo_header *memory =

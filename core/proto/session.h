@@ -205,6 +205,13 @@ static inline bool session_take_glitch(struct halo_session *session)
                               session->now_ns);
 }
 
+/* The longest string that may be of use: limits.header_string is for all fields but cookies, whose
+ * values clients send as they were given them, some in one piece. */
+static inline uint32_t limits_longest_string(const struct halo_limits *limits)
+{
+    return max_u32(limits->header_string, limits->header_list_size);
+}
+
 /* ---- session_memory.c ------------------------------------------------------------------ */
 
 /* The figures grew, or fell. */

@@ -28,7 +28,7 @@ static void list_set_limits(const struct halo_session *session, struct hpack_lis
     list->size_hard = (uint32_t)min_u64(UINT32_MAX, (uint64_t)limits->header_list_size *
                                                         LIMIT_HEADER_HARD_FACTOR);
     list->fields_hard = max_u32(LIMIT_HEADER_FIELDS_HARD, limits->header_fields);
-    list->string_max = limits->header_string;
+    list->string_max = limits_longest_string(limits);
 }
 
 static const struct fault *grow_table(struct halo_session *session, struct hpack_table *table)
@@ -51,6 +51,21 @@ static void allow_whitespace(struct hpack_list *list)
     }
 }
 
+/* A name, or the value of any field but a cookie, is longer than the limit. */
+static __attribute__((noinline, cold)) bool has_long_string(const struct hpack_list *list,
+                                                            uint32_t len_max)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const halo_header *field = &list->fields[i];
+
+        if (field->name.len > len_max ||
+            (field->value.len > len_max && field->token != HALO_NAME_COOKIE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct fault *session_decode(struct halo_session *session, const uint8_t *block, size_t len)
 {
     struct hpack_decoder *decoder = &session->decoder;
@@ -69,6 +84,10 @@ const struct fault *session_decode(struct halo_session *session, const uint8_t *
         case HPACK_OK:
             if (HALO_UNLIKELY(session->loose_whitespace)) {
                 allow_whitespace(list);
+            }
+            if (HALO_UNLIKELY(list->size > session->limits.header_string) &&
+                has_long_string(list, session->limits.header_string)) {
+                list->dropped = true;
             }
             return NULL;
         case HPACK_ROOM:

@@ -120,7 +120,7 @@ static uint64_t shared_bound(const struct halo_session_options *options)
 {
     const struct halo_limits *limits = &options->limits;
 
-    return HPACK_SCRATCH_SIZE((uint64_t)limits->header_list_size, limits->header_string) +
+    return HPACK_SCRATCH_SIZE(limits->header_list_size, limits_longest_string(limits)) +
            ((uint64_t)limits->header_fields + LIMIT_COOKIE_CRUMBS) * sizeof(halo_header) +
            CHUNKS_SPARE_MAX * sizeof(struct chunk) + memory_spare_max +
            64 * sizeof(struct halo_stream) + 128 * sizeof(struct write_block) +

@@ -53,7 +53,8 @@ struct halo_limits {
     uint32_t header_list_size;      /* octets, 32 more a field; 36864, client 65536 */
     uint32_t header_fields;         /* and 256 cookies; 128, client 256; at least 4, client 1.
                                      * maxHeaderListPairs */
-    uint32_t header_string;         /* octets of one name or value; 16384 */
+    uint32_t header_string;         /* octets of one name or value; 16384. A cookie's value may be
+                                     * as long as header_list_size allows */
     uint32_t header_block;          /* encoded octets; 65536 */
     uint32_t continuation_frames;   /* per block; 8 */
     uint32_t information_responses; /* 1xx per stream, client; 16 */

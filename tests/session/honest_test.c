@@ -254,6 +254,35 @@ static void test_scorecard_35_session_cookies_and_fields(void **state)
     end(&client);
 }
 
+/* Clients send a cookie as they were given it, most of them in crumbs, some in one piece. */
+static void test_scorecard_35_session_long_cookie(void **state)
+{
+    static const size_t crumbs[] = { 1, 10, 100 };
+    char value[30 * 1024];
+    struct client client;
+
+    (void)state;
+    memset(value, 'c', sizeof(value));
+    for (size_t i = 0; i < HALO_ARRAY_LEN(crumbs); i++) {
+        struct wire block = { 0 };
+        size_t len = sizeof(value) / crumbs[i];
+
+        begin(&client, 65535);
+        client.answers = true;
+        wire_octets(&block, "\x82\x84\x87\x41\x01x", 6);
+        for (size_t at = 0; at + len <= sizeof(value); at += len) {
+            field_octets(&block, "cookie", 6, value, len);
+        }
+        assert_true(block.len > 30000);
+        put_frame(&client.in, T_HEADERS, F_END_STREAM, 1, block.data, 16384);
+        put_continuation(&client.in, 1, F_END_HEADERS, block.data + 16384, block.len - 16384);
+        go(&client);
+        assert_int_equal(client.completed, 1);
+        wire_free(&block);
+        end(&client);
+    }
+}
+
 /* ---- 43: slow, and long --------------------------------------------------------------------------------------- */
 
 static int give_zeros(void *ctx, uint8_t *out, size_t cap, size_t *len, int *end_)
@@ -418,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_scorecard_19_session_pages_left),
         cmocka_unit_test(test_scorecard_35_session_cookies_in_crumbs),
         cmocka_unit_test(test_scorecard_35_session_cookies_and_fields),
+        cmocka_unit_test(test_scorecard_35_session_long_cookie),
         cmocka_unit_test(test_scorecard_43_session_slow_reader),
         cmocka_unit_test(test_scorecard_43_session_slow_reader_in_small_steps),
         cmocka_unit_test(test_scorecard_43_session_long_polls),
