@@ -107,7 +107,7 @@ static size_t make_settings(struct program *program, uint8_t *out)
 
         store_u16(out + 6 * i, (uint16_t)id);
         store_u32(out + 6 * i + 2, value);
-        if (id == 5 && value >= 16384 && value <= 65536) {
+        if (id == 5 && value >= 16384 && value <= 0xffffff) {
             program->frame_max = max_u32(program->frame_max, value);
         }
     }
