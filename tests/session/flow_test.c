@@ -532,6 +532,32 @@ static void dripping_window_does_not_help(struct fake_peer *peer)
     expect_log(peer, "CLOSED 1 TIMEOUT CANCEL origin=2 processed=0\n");
 }
 
+/* The one that dripped has waited longer than one that stalled after it, and is cancelled first. */
+static void older_stall_goes_first(struct fake_peer *peer)
+{
+    peer_open_with(peer, 4, 10);
+    put_get(&peer->in, 1);
+    peer_go(peer);
+    respond_with(peer, 1, 1000);
+    peer_go(peer);
+    peer_wait(peer, 10000);
+    put_get(&peer->in, 3);
+    peer_go(peer);
+    respond_with(peer, 3, 1000);
+    peer_go(peer);
+    peer_wait(peer, 5000);
+    put_window_update(&peer->in, 1, 1);
+    peer_go(peer);
+    skip_output(peer);
+    skip_log(peer);
+    peer_wait(peer, 15001);
+    expect_rst(peer, 1, HALO_CANCEL);
+    expect_log(peer, "CLOSED 1 TIMEOUT CANCEL origin=2 processed=0\n");
+    expect_nothing(peer);
+    peer_wait(peer, 10000);
+    expect_rst(peer, 3, HALO_CANCEL);
+}
+
 /* A slow reader that makes headway stays. */
 static void slow_window_is_enough(struct fake_peer *peer)
 {
@@ -593,6 +619,7 @@ int main(void)
         SERVER_WITH(manual_credit_in_the_event, manual),
         SERVER(stalled_stream_is_cancelled),
         SERVER(dripping_window_does_not_help),
+        SERVER(older_stall_goes_first),
         SERVER(slow_window_is_enough),
         SERVER(stalled_connection),
     };
