@@ -11,6 +11,14 @@
 #include "server/server.h"
 #include "tls/tls.h"
 
+/*
+ * The client's preface, and mostly its first request, follow the connection at once (RFC 9113 3.4).
+ * So the session is made when they are there: until then a connection costs no memory for one, and
+ * SETTINGS and the first response go out in one send. Who waits for our SETTINGS first, which it
+ * should not, gets them after so long.
+ */
+static const uint64_t LISTEN_FIRST_NS = 100 * 1000 * 1000;
+
 /* ---- connections ----------------------------------------------------------------------- */
 
 static struct server_worker *worker_of(const struct conn *conn)
@@ -185,6 +193,7 @@ static void take_connection(struct server_worker *worker, int fd, uint32_t liste
     struct conn_options conn_options = {
         .handshake_timeout_ns = (uint64_t)options->handshake_timeout_ms * 1000000u,
         .send_timeout_ns = (uint64_t)options->send_timeout_ms * 1000000u,
+        .listen_first_ns = worker->closing ? 0 : LISTEN_FIRST_NS,
     };
     struct transport *transport = NULL;
     struct io_address peer = { 0 };
@@ -413,6 +422,9 @@ static void end_connection(struct conn *conn, bool abort)
 {
     static const struct halo_error closed = { .reason = "" };
 
+    if (!abort) {
+        conn_open(conn); /* its first request may be on its way */
+    }
     if (conn->session != NULL && conn->phase == CONN_OPEN) {
         if (abort) {
             halo_session_destroy(conn->session, HALO_NO_ERROR);

@@ -86,6 +86,8 @@ void conn_attach(struct conn *conn, int fd, struct transport *transport,
     conn->phase = CONN_HANDSHAKE;
     if (transport != NULL && options->handshake_timeout_ns > 0) {
         conn->phase_deadline_ns = loop_now_ns(conn->loop) + options->handshake_timeout_ns;
+    } else if (transport == NULL && options->listen_first_ns > 0) {
+        conn->phase_deadline_ns = loop_now_ns(conn->loop) + options->listen_first_ns;
     }
 }
 
@@ -96,10 +98,18 @@ static void open_protocol(struct conn *conn)
     conn->owner->on_open(conn);
 }
 
+void conn_open(struct conn *conn)
+{
+    if (conn->phase == CONN_HANDSHAKE && conn->transport == NULL) {
+        loop_timer_clear(conn->loop, &conn->timer);
+        open_protocol(conn);
+    }
+}
+
 void conn_start(struct conn *conn)
 {
-    if (conn->transport == NULL) {
-        open_protocol(conn);
+    if (conn->phase_deadline_ns == UINT64_MAX) {
+        conn_open(conn);
     }
     io_receiver_start(&conn->receiver);
     conn_wake(conn);
@@ -179,6 +189,13 @@ static void protect_ring(struct conn *conn, halo_slice *slice)
     }
 }
 
+/* The first octets of a connection that listens first. False when nobody wants them. */
+__attribute__((noinline)) static bool open_for_octets(struct conn *conn)
+{
+    conn_open(conn);
+    return conn->protocol != NULL;
+}
+
 static void on_received(struct io_receiver *receiver, halo_slice *slice)
 {
     struct conn *conn = HALO_CONTAINER(receiver, struct conn, receiver);
@@ -192,7 +209,7 @@ static void on_received(struct io_receiver *receiver, halo_slice *slice)
     if (conn->transport != NULL) {
         conn->transport->ops->feed(conn->transport, slice);
         pump_transport(conn);
-    } else if (conn->protocol != NULL) {
+    } else if (HALO_LIKELY(conn->protocol != NULL) || open_for_octets(conn)) {
         protect_ring(conn, slice);
         conn->protocol->receive(conn, slice);
     } else {
@@ -365,7 +382,10 @@ static void on_timer(struct timer *timer)
     uint64_t now_ns = loop_now_ns(conn->loop);
     struct halo_error late = { .status = HALO_E_TIMEOUT, .origin = HALO_ORIGIN_LIBRARY };
 
-    if (now_ns >= conn->phase_deadline_ns) {
+    if (now_ns >= conn->phase_deadline_ns && conn->phase == CONN_HANDSHAKE &&
+        conn->transport == NULL) {
+        conn_open(conn); /* the peer waits for us */
+    } else if (now_ns >= conn->phase_deadline_ns) {
         late.reason = "TLS handshake not complete in time";
         conn_abort(conn, &late);
     } else if (now_ns >= conn->send_deadline_ns) {

@@ -13,7 +13,7 @@
  *     [CONNECTING ->] HANDSHAKE -> OPEN -> FLUSHING -> LINGERING -> CLOSING -> gone
  *
  *   CONNECTING a client's: there is no socket yet, but its session takes requests already
- *   HANDSHAKE  TLS is not through yet; a server has no protocol yet
+ *   HANDSHAKE  TLS is not through yet, or a server listens first: there is no protocol yet
  *   OPEN       octets go both ways
  *   FLUSHING   the protocol is over: what it left is sent, then close_notify and the socket's end
  *   LINGERING  our end is sent; input is dropped until the peer's end, so that it can read our last
@@ -94,6 +94,9 @@ struct conn_guest {
 struct conn_options {
     uint64_t handshake_timeout_ns; /* 0: none */
     uint64_t send_timeout_ns;      /* 0: none */
+    /* Without TLS: how long the first octets of the peer are waited for before on_open, which then
+     * answers them with one send; 0: on_open comes with conn_start(). */
+    uint64_t listen_first_ns;
 };
 
 struct conn {
@@ -145,6 +148,8 @@ struct conn *conn_new(struct halo_loop *loop, int fd, struct transport *transpor
 void conn_attach(struct conn *conn, int fd, struct transport *transport,
                  const struct conn_options *options);
 void conn_start(struct conn *conn);
+/* Does not listen first any longer: on_open comes in here, if that was all it waited for. */
+void conn_open(struct conn *conn);
 /* Gives the connection its session, which is taken: in on_open or before. */
 void conn_set_session(struct conn *conn, struct halo_session *session);
 /* Ends the connection at once: no more octets in either direction but an alert. */

@@ -138,7 +138,8 @@ static void finish(struct conn *conn)
 void conn_advance_end(struct conn *conn)
 {
     if (conn->phase == CONN_FLUSHING && flushed(conn)) {
-        if (conn->broken) {
+        /* Behind the peer's end there is nothing to wait for: the close sends ours. */
+        if (conn->broken || conn->receive_ended) {
             conn->phase = CONN_CLOSING;
         } else {
             begin_linger(conn);
