@@ -19,6 +19,7 @@ int listener_open(struct halo_server *server, struct halo_loop *loop,
         .backlog = server->options.backlog,
         .reuse_port = server->options.workers > 1,
         .not_sent_lowat = NOT_SENT_LOWAT,
+        .defer_accept_s = server->options.defer_accept_s,
     };
 
     return io_listen(loop, address, &options);

@@ -17,7 +17,7 @@
  * SETTINGS and the first response go out in one send. Who waits for our SETTINGS first, which it
  * should not, gets them after so long.
  */
-static const uint64_t LISTEN_FIRST_NS = 100 * 1000 * 1000;
+static const uint64_t LISTEN_FIRST_NS = 20 * 1000 * 1000;
 
 /* ---- connections ----------------------------------------------------------------------- */
 

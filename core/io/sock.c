@@ -77,6 +77,7 @@ static int set_tcp_options(int fd, const struct io_listen_options *options)
     }
     HALO_TRY(set_given(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options->user_timeout_ms));
     HALO_TRY(set_given(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, options->not_sent_lowat));
+    HALO_TRY(set_given(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->defer_accept_s));
     return 0;
 }
 

@@ -209,6 +209,7 @@ struct io_listen_options {
     uint32_t keep_alive_count;
     uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT: unacknowledged data ends the connection */
     uint32_t not_sent_lowat;  /* TCP_NOTSENT_LOWAT, octets */
+    uint32_t defer_accept_s;  /* TCP_DEFER_ACCEPT: accept when octets are there, or so late */
     uint32_t send_buffer;     /* SO_SNDBUF, octets */
     uint32_t receive_buffer;  /* SO_RCVBUF, octets */
 };
