@@ -116,6 +116,7 @@ static int make_server(struct program *program)
     server.workers = options->workers > 1 ? options->workers : 0;
     server.balance = options->balance;
     server.allow_http1 = options->http1;
+    server.defer_accept_s = 1; /* browsers and tools all speak first */
     if (options->max_streams > 0) {
         server.session.settings.max_concurrent_streams = options->max_streams;
     }

@@ -25,7 +25,6 @@ void halo_server_options_init_sized(struct halo_server_options *options, size_t 
         .handshake_timeout_ms = HANDSHAKE_MS,
         .send_timeout_ms = SEND_MS,
         .backlog = BACKLOG,
-        .defer_accept_s = 1,
     };
 
     halo_session_options_init(&all.session, HALO_SERVER);

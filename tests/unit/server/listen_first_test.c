@@ -102,7 +102,7 @@ static void talk_open(struct talk *talk, uint32_t defer_accept_s)
     *talk = (struct talk){ .fd = -1 };
     assert_int_equal(halo_loop_new(&talk->loop, NULL), 0);
     halo_server_options_init(&options);
-    assert_int_equal(options.defer_accept_s, 1);
+    assert_int_equal(options.defer_accept_s, 0);
     options.defer_accept_s = defer_accept_s;
     options.on_connection = on_connection;
     options.on_session = on_session;
