@@ -6,15 +6,17 @@
 #include "core/io/file.h"
 
 enum {
-    /* One read: large enough that its costs do not count, small enough that chunk and socket stay
-     * in the processor's cache. Four DATA frames. */
-    FILE_CHUNK_OCTETS = 64 * 1024,
-    /* One is sent while the next is read. */
-    FILE_CHUNKS_PER_STREAM = 2,
-    /* 1 MiB: what one connection can make us hold, however many streams it opens. */
-    FILE_CHUNKS_PER_CONNECTION = 16,
+    /* One read, and one send: 31 pages, and with the headers of eight DATA frames not more than a
+     * send takes. Larger, chunk, file and socket would push each other out of the processor's
+     * cache; smaller, there would be more calls and packets. */
+    FILE_CHUNK_OCTETS = 124 * 1024,
+    /* The same memory again for the next read, while it is in the cache. What the socket holds
+     * bridges the time of a read. */
+    FILE_CHUNKS_PER_STREAM = 1,
+    /* What one connection can make us hold, however many streams it opens. */
+    FILE_CHUNKS_PER_CONNECTION = 8,
     /* Kept by the loop when nobody needs them: as many as a busy connection takes. */
-    FILE_CHUNKS_SPARE = 16,
+    FILE_CHUNKS_SPARE = 8,
 };
 
 struct file_chunk {
@@ -48,6 +50,7 @@ struct file_sender {
     struct list_link chunks;    /* filled and not yet sent */
     uint32_t num_chunks;        /* of both kinds */
     struct list_link waiting;   /* in lane->waiting */
+    bool announced;             /* octets follow as soon as they are read, or can be */
     bool granted;               /* a chunk of the lane is set aside for this sender */
     bool starved;               /* has its FILE_CHUNKS_PER_STREAM: asks again when one comes back */
 };
@@ -133,6 +136,20 @@ static struct file_lane *lane_of(struct file_env *env, struct conn *conn)
 
 /* ---- chunks ---------------------------------------------------------------------------- */
 
+/* Says whether octets follow what is in the stream: the connection does not push packets that are
+ * not full meanwhile. Nobody knows when a pipe will have some. */
+static void announce(struct file_sender *sender, bool follow)
+{
+    if (sender->announced != follow && sender->body.is_regular) {
+        sender->announced = follow;
+        if (follow) {
+            sender->lane->guest.announced++;
+        } else {
+            sender->lane->guest.announced--;
+        }
+    }
+}
+
 /* May the sender take a chunk now? Else it is asked again when its turn has come. */
 static bool admit(struct file_sender *sender)
 {
@@ -140,6 +157,7 @@ static bool admit(struct file_sender *sender)
 
     if (sender->num_chunks >= FILE_CHUNKS_PER_STREAM) {
         sender->starved = true;
+        announce(sender, true);
         return false;
     }
     if (sender->granted) {
@@ -219,6 +237,7 @@ static void release_chunk(struct halo_buffer *buffer)
         sender->num_chunks--;
         if (sender->starved) {
             sender->starved = false;
+            announce(sender, false);
             halo_stream_resume_source(sender->stream);
         }
     }
@@ -255,6 +274,7 @@ static int read_source(void *ctx, uint8_t *out, size_t cap, size_t *len, int *en
         return HALO_E_NOMEM;
     }
     sender->reading = chunk;
+    announce(sender, true);
     io_read_start(&chunk->read, body->fd, chunk->data, wanted_octets(sender),
                   body->is_regular ? body->offset : IO_READ_NO_OFFSET);
     return HALO_E_AGAIN;
@@ -299,6 +319,7 @@ static void on_read(struct io_read *read, int result)
     struct halo_stream *stream = sender->stream;
 
     sender->reading = NULL;
+    announce(sender, false);
     if (result > 0 && stream != NULL) {
         take_octets(sender, chunk, (uint32_t)result);
         return;
@@ -351,6 +372,7 @@ static void on_source_done(void *ctx)
     struct list_link *link;
 
     sender->stream = NULL;
+    announce(sender, false);
     while ((link = list_pop_front(&sender->chunks)) != NULL) {
         LIST_ITEM(link, struct file_chunk, link)->sender = NULL;
     }

@@ -279,6 +279,31 @@ static void fill_transport(struct conn *conn)
     }
 }
 
+static size_t total_len(const struct iovec *iov, int count)
+{
+    size_t len = 0;
+
+    for (int i = 0; i < count; i++) {
+        len += iov[i].iov_len;
+    }
+    return len;
+}
+
+/* Is the next send as good as there, whatever the peer does? Then TCP need not send packets that
+ * are not full. Large ones cost hardly more than small ones, and over the loopback every send would
+ * end with a small one. */
+static bool is_followed(const struct conn *conn, const struct iovec *iov, int count)
+{
+    size_t len = total_len(iov, count);
+
+    if (HALO_LIKELY(len < CONN_FOLLOWED_MIN) || conn->phase != CONN_OPEN ||
+        conn->protocol != &session_protocol) {
+        return false;
+    }
+    return (conn->transport != NULL && conn->transport->output_len > len) ||
+           (conn->files != NULL && conn->files->announced > 0) || session_goes_on(conn->session);
+}
+
 /* One send at a time; everything that is ready goes into it. */
 static void send_next(struct conn *conn)
 {
@@ -297,8 +322,10 @@ static void send_next(struct conn *conn)
     }
     if (count == 0) {
         conn->send_deadline_ns = UINT64_MAX;
+        io_sender_cork(&conn->sender, false);
         return;
     }
+    io_sender_cork(&conn->sender, is_followed(conn, iov, count));
     if (conn->send_timeout_ns > 0) {
         conn->send_deadline_ns = loop_now_ns(conn->loop) + conn->send_timeout_ns;
     }

@@ -35,6 +35,8 @@ enum {
     /* What is built for one send, and encrypted ahead: enough to keep the socket busy, little
      * enough to keep priorities effective and a stalled peer cheap. */
     CONN_SEND_TARGET = IO_SEND_OCTETS_MAX,
+    /* A send of fewer octets is not held up for those that follow: nobody waits for their sake. */
+    CONN_FOLLOWED_MIN = 16 * 1024,
     /* Slices that the application may hold of one connection where they were received: each may
      * keep a whole buffer from its ring, or a block of plaintext, be it an octet long. Beyond,
      * what is held is copied: so one slow reader cannot empty the ring for all, and a peer cannot
@@ -89,6 +91,7 @@ struct conn_owner {
  * after the end of its streams and of its protocol was told. */
 struct conn_guest {
     void (*leave)(struct conn_guest *guest);
+    uint32_t announced; /* streams that will have octets to send without the peer doing anything */
 };
 
 struct conn_options {

@@ -95,6 +95,7 @@ struct io_sender {
      * -ECANCELED ... */
     void (*on_sent)(struct io_sender *sender, int result);
     int fd;
+    bool corked; /* by io_sender_cork() */
 };
 
 void io_sender_init(struct io_sender *sender, struct halo_loop *loop, int fd,
@@ -103,6 +104,9 @@ void io_sender_init(struct io_sender *sender, struct halo_loop *loop, int fd,
  * when none is under way, and not before the loop runs: connections that exist earlier send from a
  * deferred call. */
 void io_sender_send(struct io_sender *sender, const struct iovec *pieces, int num_pieces);
+/* Between sends. On: what comes next is as good as there, and packets that the sends until then do
+ * not fill wait for it (at most 200 ms). Off: they go out. Calls the kernel when that changes. */
+void io_sender_cork(struct io_sender *sender, bool on);
 /* Gives up a send that is under way; on_sent follows and tells what was accepted until then. */
 bool io_sender_cancel(struct io_sender *sender);
 

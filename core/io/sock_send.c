@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <netinet/tcp.h>
 
 #include "core/io/loop.h"
 #include "core/io/sock.h"
@@ -91,6 +92,16 @@ void io_sender_send(struct io_sender *sender, const struct iovec *pieces, int nu
         return;
     }
     io_op_submit(sender->loop, &sender->op, &request);
+}
+
+void io_sender_cork(struct io_sender *sender, bool on)
+{
+    const int value = on;
+
+    if (HALO_UNLIKELY(sender->corked != on)) {
+        sender->corked = on;
+        (void)setsockopt(sender->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+    }
 }
 
 bool io_sender_cancel(struct io_sender *sender)

@@ -112,6 +112,8 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
 void session_end(struct halo_session *session, const struct halo_error *error, bool goaway);
 /* Memory was out. */
 void session_out_of_memory(struct halo_session *session);
+/* Is there more to be sent than what was pulled last, and window for it? */
+bool session_goes_on(struct halo_session *session);
 /* A draining session without streams ends. */
 void session_end_if_drained(struct halo_session *session);
 

@@ -398,6 +398,17 @@ int halo_session_wants_send(halo_session *session)
     return first != NULL && !schedule_connection_holds(first);
 }
 
+bool session_goes_on(struct halo_session *session)
+{
+    const struct halo_stream *first;
+
+    if (session->output.len > session->output.described) {
+        return true;
+    }
+    first = session->ready_mask != 0 ? schedule_next(session) : NULL;
+    return first != NULL && !schedule_connection_holds(first);
+}
+
 int halo_session_wants_recv(const halo_session *session)
 {
     return session->replies_queued < session->limits.queued_replies;

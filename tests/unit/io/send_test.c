@@ -1,5 +1,7 @@
 #include "io_fixture.h"
 
+#include <netinet/tcp.h>
+
 /* Sends a run of octets, as long as it takes; the peer reads with plain calls. */
 struct writer {
     struct io_sender sender;
@@ -276,6 +278,35 @@ static void test_send_loop_is_freed_under_it(void **state)
     free(writer.octets);
 }
 
+static int cork_of(int fd)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, &len), 0);
+    return value;
+}
+
+static void test_send_cork(void **state)
+{
+    struct io_sender sender;
+    struct halo_loop *loop = fixture_loop(4, 4);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    io_sender_init(&sender, loop, fd, on_sent);
+    io_sender_cork(&sender, false);
+    assert_int_equal(cork_of(fd), 0);
+    io_sender_cork(&sender, true);
+    assert_int_equal(cork_of(fd), 1);
+    io_sender_cork(&sender, true);
+    assert_true(sender.corked);
+    io_sender_cork(&sender, false);
+    assert_int_equal(cork_of(fd), 0);
+    close(fd);
+    halo_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_send_cancel_reports_what_was_accepted),
         cmocka_unit_test(test_send_shutdown_ends_a_stuck_send),
         cmocka_unit_test(test_send_loop_is_freed_under_it),
+        cmocka_unit_test(test_send_cork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

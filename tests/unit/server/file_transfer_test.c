@@ -221,14 +221,14 @@ static void test_file_budget(void **state)
     }
     served_run(served, has_headers);
     served_run_turns(served, 200);
-    assert_int_equal(served->chunks_peak, 16); /* all asked at once */
+    assert_int_equal(served->chunks_peak, 8); /* all asked at once */
     served->hold_credit = false;
     served_flush(served);
     served_run_all(served);
     for (int i = 0; i < 100; i++) {
         check_body(&served->fetched[i], 0, 150000);
     }
-    assert_true(served->chunks_peak <= 16);
+    assert_true(served->chunks_peak <= 8);
     close(answer.fd);
     served_free(served);
 }
@@ -277,6 +277,102 @@ static void test_file_stalled_streams_do_not_starve_others(void **state)
     served_run_turns(served, 10);
     close(answer.fd);
     served_free(served);
+}
+
+/* ---- packets that are not full ------------------------------------------------------------- */
+
+static const struct conn *server_conn;
+static bool was_corked;
+
+static bool saw_corked(struct served *served)
+{
+    if (answer.stream != NULL && server_conn == NULL) {
+        server_conn = answer.stream->session->driver;
+    }
+    was_corked = was_corked || (server_conn != NULL && server_conn->sender.corked);
+    return was_corked && served->fetched[0].len > 300000;
+}
+
+static bool first_is_closed(struct served *served)
+{
+    (void)saw_corked(served);
+    return served->fetched[0].closed != 0;
+}
+
+static bool is_over_anyhow(struct served *served)
+{
+    (void)served;
+    return answer.closes > 0;
+}
+
+static bool window_is_used(struct served *served)
+{
+    return served->fetched[0].len == 400001;
+}
+
+static struct served *corked_new(int fd, const struct served_options *options)
+{
+    struct served *served = served_new(answer_request, options);
+
+    server_conn = NULL;
+    was_corked = false;
+    answer.stream = NULL;
+    answer.fd = fd;
+    served_request(served, "GET", "/");
+    return served;
+}
+
+static void corked_free(struct served *served)
+{
+    served_run_turns(served, 5);
+    assert_non_null(server_conn);
+    assert_int_equal(server_conn->files->announced, 0);
+    assert_false(server_conn->sender.corked);
+    close(answer.fd);
+    served_free(served);
+}
+
+/* While more of a file follows at once, and not behind its end. */
+static void test_file_corked_while_it_goes_on(void **state)
+{
+    struct served *served = corked_new(file_of(2000000), NULL);
+
+    (void)state;
+    served_run(served, saw_corked);
+    served_run(served, first_is_closed);
+    check_body(&served->fetched[0], 0, 2000000);
+    corked_free(served);
+}
+
+/* Nor behind a stream that ends before its end. */
+static void test_file_not_corked_after_a_reset(void **state)
+{
+    struct served *served = corked_new(file_of(20000000), NULL);
+
+    (void)state;
+    served_run(served, saw_corked);
+    halo_stream_reset(served->fetched[0].stream, HALO_CANCEL);
+    served_flush(served);
+    served_run(served, is_over_anyhow);
+    corked_free(served);
+}
+
+/* The peer may wait for the last octet that its window takes before it gives more. */
+static void test_file_not_corked_without_window(void **state)
+{
+    const struct served_options options = { .stream_window = 400001 };
+    struct served *served = corked_new(file_of(2000000), &options);
+
+    (void)state;
+    served->hold_credit = true;
+    served_run(served, saw_corked);
+    served_run(served, window_is_used);
+    served_run_turns(served, 5);
+    assert_false(server_conn->sender.corked);
+    served->hold_credit = false;
+    served_flush(served);
+    served_run(served, first_is_closed);
+    corked_free(served);
 }
 
 static void test_file_no_memory(void **state)
@@ -338,6 +434,9 @@ int main(void)
         cmocka_unit_test_setup(test_file_same_descriptor_for_several, answer_setup),
         cmocka_unit_test_setup(test_file_budget, answer_setup),
         cmocka_unit_test_setup(test_file_stalled_streams_do_not_starve_others, answer_setup),
+        cmocka_unit_test_setup(test_file_corked_while_it_goes_on, answer_setup),
+        cmocka_unit_test_setup(test_file_not_corked_after_a_reset, answer_setup),
+        cmocka_unit_test_setup(test_file_not_corked_without_window, answer_setup),
         cmocka_unit_test_setup(test_file_no_memory, answer_setup),
         cmocka_unit_test_setup(test_file_no_memory_anywhere, answer_setup),
     };

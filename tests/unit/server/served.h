@@ -18,8 +18,8 @@
 
 enum {
     SERVED_STREAMS_MAX = 160,
-    /* Allocations of about this size are chunks of file senders: 64 KiB and what belongs to them. */
-    SERVED_CHUNK_MIN = 64 * 1024,
+    /* Allocations of about this size are chunks of file senders: 124 KiB and what belongs to them. */
+    SERVED_CHUNK_MIN = 124 * 1024,
     SERVED_CHUNK_MAX = SERVED_CHUNK_MIN + 512,
 };
 
