@@ -7,9 +7,11 @@
  *
  * The scheduler asks only when the stream has nothing left to send and has window, and a read asks
  * for no more than the window takes: a stream that the peer holds back holds no memory. A sender
- * has one read under way and at most FILE_CHUNKS_PER_STREAM chunks, so that the next one is read
- * while one is sent; all streams of a connection have FILE_CHUNKS_PER_CONNECTION, and beyond take
- * turns.
+ * has FILE_CHUNKS_PER_STREAM chunks at most, one of which may be read into; all streams of a
+ * connection have FILE_CHUNKS_PER_CONNECTION, and beyond take turns.
+ *
+ * While octets follow without the peer doing anything, the connection is told so (conn_guest):
+ * packets that are not full then wait for them.
  *
  * A read owns its chunk until it completes, whatever becomes of the stream or the connection.
  */
