@@ -493,7 +493,9 @@ const struct fault *session_block_open(struct halo_session *session, const struc
 const struct fault *session_continuation(struct halo_session *session, const struct frame *frame,
                                          const uint8_t *payload, struct halo_event *event)
 {
+    static const uint8_t nothing[1]; /* the octets of a block that has none: NULL has no end */
     struct open_block *block = &session->block;
+    const uint8_t *octets;
     const struct fault *fault;
 
     block->continuations++;
@@ -506,13 +508,14 @@ const struct fault *session_continuation(struct halo_session *session, const str
     if ((frame->flags & FLAG_END_HEADERS) == 0) {
         return NULL;
     }
+    octets = block->octets != NULL ? block->octets : nothing;
     /* The event may point into the block: it is freed when the event is settled. */
     if (HALO_UNLIKELY(block->promised_id != 0)) {
-        fault = session_promise_block(session, block->stream_id, block->promised_id, block->octets,
+        fault = session_promise_block(session, block->stream_id, block->promised_id, octets,
                                       block->len, event);
     } else {
-        fault = on_block(session, frame->stream_id, (block->flags & FLAG_END_STREAM) != 0,
-                         block->octets, block->len, event);
+        fault = on_block(session, frame->stream_id, (block->flags & FLAG_END_STREAM) != 0, octets,
+                         block->len, event);
     }
     session->spent_block = block->octets;
     block->octets = NULL;
