@@ -182,7 +182,7 @@ int http1_init(struct http1 *http1, struct halo_session *session)
     http1->memory = session->env->memory;
     http1->input_last = &http1->input;
     http1->section_deadline_ns = UINT64_MAX;
-    output_init(&http1->out, http1->memory, &session->env->blocks);
+    output_init(&http1->out, &session->env->blocks, &session->env->rings);
     hpack_encoder_init(&http1->encoder, 0);
     hpack_decoder_init(&http1->decoder, HPACK_TABLE_SIZE_DEFAULT);
     http1_begin_head(http1);

@@ -28,11 +28,11 @@ struct conn_env *conn_env_of(struct halo_loop *loop)
     if (env == NULL) {
         return NULL;
     }
-    if (proto_env_init(&env->proto, &loop->memory) != 0) {
+    if (proto_env_init(&env->proto, &loop->memory, CONN_SLAB) != 0) {
         memory_free(&loop->memory, env);
         return NULL;
     }
-    slab_init(&env->conns, &loop->memory, sizeof(struct conn), 16);
+    slab_init(&env->conns, &loop->memory, sizeof(struct conn), CONN_SLAB);
     loop->proto_env.data = env;
     loop->proto_env.free = free_env;
     return env;

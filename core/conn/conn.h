@@ -44,6 +44,9 @@ enum {
     CONN_HELD_BUFFERS_MAX = 8,
 };
 
+/* Connections, and sessions, that memory is taken for at a time. */
+enum { CONN_SLAB = 16 };
+
 enum conn_phase {
     CONN_CONNECTING,
     CONN_HANDSHAKE,

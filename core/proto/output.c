@@ -1,19 +1,25 @@
 #include "core/proto/output.h"
 
-void output_init(struct output *output, struct memory *memory, struct slab *blocks)
+void output_init(struct output *output, struct slab *blocks, struct slab *rings)
 {
-    *output = (struct output){ .memory = memory, .blocks = blocks };
-    output->segments = output->inline_segments;
-    output->segments_cap = HALO_ARRAY_LEN(output->inline_segments);
+    *output = (struct output){ .blocks = blocks, .rings = rings };
+}
+
+static void give_ring(struct output *output)
+{
+    if (output->segments_cap == OUTPUT_SEGMENTS_MIN) {
+        slab_give(output->rings, output->segments);
+    } else {
+        memory_free(output->blocks->memory, output->segments);
+    }
+    output->segments = NULL;
+    output->segments_cap = 0;
 }
 
 void output_fini(struct output *output)
 {
     output->described = 0;
     output_clear(output);
-    if (output->segments != output->inline_segments) {
-        memory_free(output->memory, output->segments);
-    }
 }
 
 void write_block_unref(struct slab *blocks, struct write_block *block)
@@ -52,15 +58,17 @@ void output_fail(struct output *output)
 {
     output->failed = true;
     if (output->tail != NULL) {
-        chunk_unref(output->memory, output->tail);
+        chunk_unref(output->blocks->memory, output->tail);
         output->tail = NULL;
     }
 }
 
 static bool grow_segments(struct output *output)
 {
-    uint32_t cap = output->segments_cap * 2;
-    struct segment *segments = memory_alloc(output->memory, cap * sizeof(*segments));
+    uint32_t cap = output->segments_cap == 0 ? OUTPUT_SEGMENTS_MIN : output->segments_cap * 2;
+    struct segment *segments = output->segments_cap == 0
+                                   ? slab_take(output->rings)
+                                   : memory_alloc(output->blocks->memory, cap * sizeof(*segments));
 
     if (segments == NULL) {
         output_fail(output);
@@ -69,8 +77,8 @@ static bool grow_segments(struct output *output)
     for (uint32_t i = 0; i < output->count; i++) {
         segments[i] = *segment_at(output, i);
     }
-    if (output->segments != output->inline_segments) {
-        memory_free(output->memory, output->segments);
+    if (output->segments != NULL) {
+        give_ring(output);
     }
     output->segments = segments;
     output->segments_cap = cap;
@@ -96,13 +104,13 @@ uint8_t *output_reserve_slow(struct output *output, size_t len)
     struct chunk *chunk;
 
     HALO_ASSERT(len <= CHUNK_ROOM);
-    chunk = output->failed ? NULL : chunk_take(output->memory);
+    chunk = output->failed ? NULL : chunk_take(output->blocks->memory);
     if (chunk == NULL) {
         output_fail(output);
         return NULL;
     }
     if (output->tail != NULL) {
-        chunk_unref(output->memory, output->tail);
+        chunk_unref(output->blocks->memory, output->tail);
     }
     output->tail = chunk; /* chunk_take's reference is the tail's */
     return chunk->data;
@@ -179,20 +187,26 @@ int output_describe(struct output *output, struct iovec *iov, int max, size_t li
 static void release_segment(struct output *output, struct segment segment)
 {
     if (segment.chunk != NULL) {
-        chunk_unref(output->memory, segment.chunk);
+        chunk_unref(output->blocks->memory, segment.chunk);
     } else {
         write_block_unref(output->blocks, segment.block);
     }
 }
 
-/* An idle connection holds no chunk. */
-static void release_tail(struct output *output)
+/* An idle connection holds no chunk and no segments. */
+static void release_empty(struct output *output)
 {
-    if (output->count == 0 && output->tail != NULL) {
+    if (output->count > 0) {
+        return;
+    }
+    if (output->tail != NULL) {
         struct chunk *tail = output->tail;
 
         output->tail = NULL;
-        chunk_unref(output->memory, tail);
+        chunk_unref(output->blocks->memory, tail);
+    }
+    if (output->segments != NULL) {
+        give_ring(output);
     }
 }
 
@@ -227,12 +241,12 @@ void output_sent(struct output *output, size_t len)
         output->first = (output->first + 1) & (output->segments_cap - 1);
         output->count--;
         if (HALO_LIKELY(done.chunk != NULL)) {
-            chunk_unref(output->memory, done.chunk);
+            chunk_unref(output->blocks->memory, done.chunk);
         } else {
             release_sent_block(output, done.block, len);
         }
     }
-    release_tail(output);
+    release_empty(output);
 }
 
 void output_clear(struct output *output)
@@ -254,5 +268,5 @@ void output_clear(struct output *output)
         output->count--;
         release_segment(output, last);
     }
-    release_tail(output);
+    release_empty(output);
 }

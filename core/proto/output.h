@@ -48,20 +48,22 @@ struct segment {
 };
 
 struct output {
-    struct memory *memory;
     struct slab *blocks;      /* of struct write_block */
+    struct slab *rings;       /* of OUTPUT_SEGMENTS_MIN segments */
     struct chunk *tail;       /* where the next frame header goes; NULL: none yet */
-    struct segment *segments; /* a ring of segments_cap entries */
-    uint32_t segments_cap;    /* a power of two, 0 at first */
+    struct segment *segments; /* a ring of segments_cap entries; NULL while the output is empty */
+    uint32_t segments_cap;    /* a power of two */
     uint32_t first;
     uint32_t count;
     size_t len;       /* octets in all segments */
     size_t described; /* of those, handed out by output_describe(): a send may be reading them */
     bool failed;      /* it may end within a frame: nothing can follow */
-    struct segment inline_segments[4];
 };
 
-void output_init(struct output *output, struct memory *memory, struct slab *blocks);
+/* Segments of a ring as it is at first. */
+enum { OUTPUT_SEGMENTS_MIN = 4 };
+
+void output_init(struct output *output, struct slab *blocks, struct slab *rings);
 void output_fini(struct output *output);
 /* What is in the output may end within a frame or a header block from now on: nothing may follow. */
 void output_fail(struct output *output);

@@ -39,9 +39,45 @@ static int env_fit_list(struct proto_env *env, const struct halo_limits *limits)
     return 0;
 }
 
-int proto_env_init(struct proto_env *env, struct memory *memory)
+static void lines_init(struct session_lines *lines)
+{
+    list_init(&lines->blocked);
+    list_init(&lines->waiting);
+    list_init(&lines->bodies);
+    list_init(&lines->unsent);
+}
+
+bool session_take_lines(struct halo_session *session)
+{
+    struct session_lines *lines = slab_take(&session->env->lines);
+
+    if (lines == NULL) {
+        return false;
+    }
+    lines_init(lines);
+    memset(lines->buckets, 0, sizeof(lines->buckets));
+    stream_store_lend(&session->store, lines->buckets);
+    session->lines = lines;
+    return true;
+}
+
+void session_give_lines(struct halo_session *session)
+{
+    if (session->lines != &session->env->no_lines) {
+        stream_store_fini(&session->store, session->env->memory);
+        slab_give(&session->env->lines, session->lines);
+        session->lines = &session->env->no_lines;
+        session->ready_mask = 0;
+    }
+}
+
+int proto_env_init(struct proto_env *env, struct memory *memory, uint32_t sessions)
 {
     *env = (struct proto_env){ .memory = memory };
+    slab_init(&env->sessions, memory, sizeof(struct halo_session), sessions);
+    slab_init(&env->lines, memory, sizeof(struct session_lines), sessions);
+    slab_init(&env->rings, memory, OUTPUT_SEGMENTS_MIN * sizeof(struct segment), sessions);
+    lines_init(&env->no_lines);
     slab_init(&env->streams, memory, sizeof(struct halo_stream), 32);
     slab_init(&env->blocks, memory, sizeof(struct write_block), 64);
     return 0;
@@ -51,6 +87,9 @@ void proto_env_fini(struct proto_env *env)
 {
     memory_free(env->memory, env->list.fields);
     memory_free(env->memory, env->list.scratch);
+    slab_fini(&env->sessions);
+    slab_fini(&env->lines);
+    slab_fini(&env->rings);
     slab_fini(&env->streams);
     slab_fini(&env->blocks);
 }
@@ -188,15 +227,7 @@ static void init_members(struct halo_session *session, const struct halo_session
     list_init(&session->streams);
     list_init(&session->notify);
     list_init(&session->own_note);
-    list_init(&session->blocked);
-    list_init(&session->unsent);
-    list_init(&session->waiting);
-    list_init(&session->bodies);
     list_init(&session->kept);
-    for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
-        list_init(&session->ready[i]);
-        list_init(&session->turns[i]);
-    }
 }
 
 /* RFC 9113 3.4: the client's preface, then the SETTINGS of either side, then the window of the
@@ -221,16 +252,17 @@ int session_new_in(struct halo_session **session, struct proto_env *env,
 
     HALO_TRY(session_check_options(options));
     HALO_TRY(env_fit_list(env, &options->limits));
-    made = memory_zalloc(env->memory, sizeof(*made));
+    made = slab_take_zeroed(&env->sessions);
     if (made == NULL) {
         return HALO_E_NOMEM;
     }
     made->env = env;
-    output_init(&made->output, env->memory, &env->blocks);
+    output_init(&made->output, &env->blocks, &env->rings);
     hpack_decoder_init(&made->decoder, HPACK_TABLE_SIZE_DEFAULT);
     hpack_encoder_init(&made->encoder,
                        min_u32(HPACK_TABLE_SIZE_DEFAULT, options->limits.encoder_table_size));
     stream_store_init(&made->store);
+    made->lines = &env->no_lines;
     init_members(made, options, now_ns);
     abuse_init(&made->abuse, &made->limits, now_ns);
     status = made->priority_events ? session_priorities_new(made) : 0;
@@ -267,7 +299,7 @@ int halo_session_new(halo_session **session, const struct halo_session_options *
     }
     *memory = base;
     env = (struct proto_env *)(memory + 1);
-    status = proto_env_init(env, memory);
+    status = proto_env_init(env, memory, 1);
     if (status == 0) {
         status = session_new_in(session, env, &all, now_ns);
     }
@@ -327,14 +359,18 @@ void halo_session_free(halo_session *session)
         session->pending_first = pending->next;
         memory_free(memory, pending);
     }
-    stream_store_fini(&session->store, memory);
+    session_give_lines(session);
+    memory_free(memory, session->pings);
     memory_free(memory, session->resets_sent.ids);
     memory_free(memory, session->priorities);
     memory_free(memory, session->timers.heap);
     memory_free(memory, session->resets);
     memory_free(memory, hpack_table_memory(&session->decoder.table));
     memory_free(memory, hpack_table_memory(&session->encoder.table));
-    memory_free(memory, session);
+    slab_give(&env->sessions, session);
+    slab_trim(&env->sessions);
+    slab_trim(&env->lines);
+    slab_trim(&env->rings);
     slab_trim(&env->streams);
     slab_trim(&env->blocks);
     if (own != NULL) {

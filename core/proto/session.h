@@ -34,12 +34,18 @@
 
 #include "core/proto/session_state.h"
 
-int proto_env_init(struct proto_env *env, struct memory *memory);
+/* `sessions`: how many of them memory is taken for at a time. */
+int proto_env_init(struct proto_env *env, struct memory *memory, uint32_t sessions);
 void proto_env_fini(struct proto_env *env);
 
 /* A session whose memory is that of `env`: halo_session_new without a memory of its own. */
 int session_new_in(struct halo_session **session, struct proto_env *env,
                    const struct halo_session_options *options, uint64_t now_ns);
+
+/* The session gets its first stream: false when memory is out. */
+bool session_take_lines(struct halo_session *session);
+/* It has none any more. */
+void session_give_lines(struct halo_session *session);
 
 static inline void session_wake(struct halo_session *session)
 {
@@ -375,6 +381,8 @@ const struct fault *session_ping_frame(struct halo_session *session, const struc
                                        const uint8_t *payload, struct halo_event *event);
 const struct fault *session_goaway_frame(struct halo_session *session, const struct frame *frame,
                                          const uint8_t *payload, struct halo_event *event);
+/* The oldest PINGs of ours are answered, or never will be. */
+void session_drop_pings(struct halo_session *session, uint32_t count);
 bool session_write_ping(struct halo_session *session, const uint8_t *payload, uint8_t flags);
 /* May this role send these settings? Returns 0 or HALO_E_INVALID_SETTING_VALUE. */
 int session_check_settings(int role, const struct halo_settings *settings);

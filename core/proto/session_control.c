@@ -29,6 +29,17 @@ bool session_write_ping(struct halo_session *session, const uint8_t *payload, ui
     return true;
 }
 
+void session_drop_pings(struct halo_session *session, uint32_t count)
+{
+    session->pings_count -= count;
+    memmove(session->pings, session->pings + count,
+            session->pings_count * sizeof(session->pings[0]));
+    if (session->pings_count == 0) {
+        memory_free(session->env->memory, session->pings);
+        session->pings = NULL;
+    }
+}
+
 /* The answer may be to any of ours; those before it are taken as lost. */
 static void on_ping_ack(struct halo_session *session, const uint8_t *payload,
                         struct halo_event *event)
@@ -46,9 +57,7 @@ static void on_ping_ack(struct halo_session *session, const uint8_t *payload,
     memcpy(event->u.ping.payload, payload, 8);
     event->u.ping.round_trip_ns = session->now_ns - session->pings[i].sent_ns;
     session->ping_rtt_ns = (int64_t)event->u.ping.round_trip_ns;
-    session->pings_count -= i + 1;
-    memmove(session->pings, session->pings + i + 1,
-            session->pings_count * sizeof(session->pings[0]));
+    session_drop_pings(session, i + 1);
 }
 
 static const uint8_t drain_ping[8] = { 'h', 'a', 'l', 'o', 'd', 'r', 'n', 0 };
@@ -95,7 +104,11 @@ int halo_session_ping(halo_session *session, const uint8_t payload[8])
         time[i] = (uint8_t)(session->now_ns >> (8 * i));
     }
     payload = payload != NULL ? payload : time;
-    if (!session_write_ping(session, payload, 0)) {
+    if (session->pings == NULL) {
+        session->pings = memory_alloc(session->env->memory,
+                                      LIMIT_OUTSTANDING_PINGS * sizeof(session->pings[0]));
+    }
+    if (session->pings == NULL || !session_write_ping(session, payload, 0)) {
         return HALO_E_NOMEM;
     }
     memcpy(session->pings[session->pings_count].payload, payload, 8);

@@ -72,6 +72,10 @@ struct halo_stream *stream_new(struct halo_session *session, bool local)
     if (stream == NULL) {
         return NULL;
     }
+    if (HALO_UNLIKELY(session->lines == &session->env->no_lines) && !session_take_lines(session)) {
+        slab_give(&session->env->streams, stream);
+        return NULL;
+    }
     stream->session = session;
     stream->start_ns = session->now_ns;
     stream->flags = local ? STREAM_LOCAL : 0;

@@ -59,7 +59,9 @@ uint64_t halo_session_memory(const halo_session *session)
            hpack_table_memory_size(&session->encoder.table) + session->block.cap +
            (session->reader.payload != NULL ? session->reader.payload_size : 0) +
            session->output.len + session->pending_count * sizeof(struct pending_settings) +
-           session->resets_sent.cap * sizeof(uint32_t);
+           session->resets_sent.cap * sizeof(uint32_t) +
+           (session->pings != NULL ? LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) : 0) +
+           (session->lines != &session->env->no_lines ? sizeof(struct session_lines) : 0);
 }
 
 /* ---- the bound ------------------------------------------------------------------------- */
@@ -111,7 +113,8 @@ static uint64_t output_bound(void)
 
 static uint64_t session_bound(const struct halo_session_options *options)
 {
-    return sizeof(struct halo_session) +
+    return sizeof(struct halo_session) + sizeof(struct session_lines) +
+           LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) +
            ((uint64_t)options->limits.pending_settings + 1) * sizeof(struct pending_settings) +
            2 * LIMIT_RESETS_REMEMBERED * sizeof(uint32_t);
 }
@@ -123,7 +126,8 @@ static uint64_t shared_bound(const struct halo_session_options *options)
     return HPACK_SCRATCH_SIZE(limits->header_list_size, limits_longest_string(limits)) +
            ((uint64_t)limits->header_fields + LIMIT_COOKIE_CRUMBS) * sizeof(halo_header) +
            CHUNKS_SPARE_MAX * sizeof(struct chunk) + memory_spare_max +
-           64 * sizeof(struct halo_stream) + 128 * sizeof(struct write_block) +
+           64 * sizeof(struct halo_stream) + 32 * sizeof(struct halo_session) +
+           32 * (sizeof(struct session_lines) + OUTPUT_SEGMENTS_MIN * sizeof(struct segment)) + 128 * sizeof(struct write_block) +
            sizeof(struct memory) + sizeof(struct proto_env);
 }
 

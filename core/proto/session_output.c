@@ -376,7 +376,7 @@ void halo_session_sent(halo_session *session, size_t len)
         session->replies_queued = 0;
     }
     output_sent(&session->output, len);
-    if (!list_empty(&session->unsent)) {
+    if (!list_empty(&session->lines->unsent)) {
         session_unsent_taken(session);
     }
 }

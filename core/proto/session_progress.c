@@ -11,7 +11,7 @@
 #include "core/proto/limits.h"
 
 struct body_watch {
-    struct list_link link; /* session->bodies, by due_ns, since all wait equally long */
+    struct list_link link; /* session->lines->bodies, by due_ns, since all wait equally long */
     struct halo_stream *stream;
     uint64_t due_ns;
     uint64_t octets; /* that had come when the wait began */
@@ -21,7 +21,7 @@ static void begin_wait(struct halo_session *session, struct body_watch *watch)
 {
     watch->due_ns = session->now_ns + (uint64_t)session->timeouts.body_ms * 1000000u;
     watch->octets = watch->stream->octets_received;
-    list_push_back(&session->bodies, &watch->link);
+    list_push_back(&session->lines->bodies, &watch->link);
 }
 
 void stream_watch_body(struct halo_stream *stream)
@@ -54,10 +54,10 @@ void stream_forget_body(struct halo_stream *stream)
 
 uint64_t session_body_deadline(const struct halo_session *session)
 {
-    if (list_empty(&session->bodies)) {
+    if (list_empty(&session->lines->bodies)) {
         return UINT64_MAX;
     }
-    return HALO_CONTAINER((uintptr_t)session->bodies.next, struct body_watch, link)->due_ns;
+    return HALO_CONTAINER((uintptr_t)session->lines->bodies.next, struct body_watch, link)->due_ns;
 }
 
 /* Is it the client that everybody waits for? */
@@ -80,7 +80,7 @@ static bool has_progressed(const struct halo_stream *stream, const struct body_w
 void session_check_bodies(struct halo_session *session)
 {
     while (session_body_deadline(session) <= session->now_ns) {
-        struct body_watch *watch = LIST_ITEM(session->bodies.next, struct body_watch, link);
+        struct body_watch *watch = LIST_ITEM(session->lines->bodies.next, struct body_watch, link);
         struct halo_stream *stream = watch->stream;
 
         list_remove(&watch->link);

@@ -518,5 +518,8 @@ int halo_session_poll(halo_session *session, struct halo_event *event)
         }
     }
     halo_slice_release(&session->reader.slice);
+    if (list_empty(&session->streams)) {
+        session_give_lines(session);
+    }
     return 0;
 }

@@ -142,7 +142,7 @@ static int queue_request(struct halo_stream *stream, const struct block_parts *p
     }
     stream->flags |= STREAM_WAITING | (end ? STREAM_END_QUEUED : 0);
     stream_wait(stream, WAIT_PLACE);
-    list_push_back(&session->waiting, &stream->queue);
+    list_push_back(&session->lines->waiting, &stream->queue);
     session->waiting_count++;
     return 0;
 }
@@ -290,6 +290,6 @@ void session_start_waiting(struct halo_session *session)
 {
     while (session->waiting_count > 0 && session->state < SESSION_ENDING &&
            session->open_local < session->remote.max_concurrent_streams) {
-        start_waiting(session, LIST_ITEM(session->waiting.next, struct halo_stream, queue));
+        start_waiting(session, LIST_ITEM(session->lines->waiting.next, struct halo_stream, queue));
     }
 }

@@ -78,11 +78,11 @@ void schedule_note_small(struct halo_stream *stream, uint32_t room)
 static void put_in_blocked(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
-    struct list_link *place = session->blocked.prev;
+    struct list_link *place = session->lines->blocked.prev;
 
     stall_begin(&stream->stall, session->now_ns, stream->octets_sent);
     list_remove(&stream->queue);
-    while (place != &session->blocked &&
+    while (place != &session->lines->blocked &&
            LIST_ITEM(place, struct halo_stream, queue)->stall.since_ns > stream->stall.since_ns) {
         place = place->prev;
     }
@@ -94,12 +94,16 @@ static void put_in_blocked(struct halo_stream *stream)
 static void put_in_ready(struct halo_stream *stream)
 {
     struct halo_session *session = stream->session;
-    struct list_link *head = &session->turns[stream->urgency];
+    struct list_link *head = &session->lines->turns[stream->urgency];
     struct list_link *place = head;
 
+    if ((session->ready_mask >> stream->urgency & 1) == 0) {
+        list_init(&session->lines->ready[stream->urgency]);
+        list_init(&session->lines->turns[stream->urgency]);
+    }
     list_remove(&stream->queue);
     if ((stream->flags & STREAM_INCREMENTAL) == 0) {
-        head = &session->ready[stream->urgency];
+        head = &session->lines->ready[stream->urgency];
         place = head;
         while (place->prev != head &&
                LIST_ITEM(place->prev, struct halo_stream, queue)->id > stream->id) {
@@ -184,8 +188,8 @@ static struct halo_stream *first_in_line(const struct halo_session *session, uin
 {
     while (*mask != 0) {
         int urgency = __builtin_ctz(*mask);
-        const struct list_link *one = &session->ready[urgency];
-        const struct list_link *turn = &session->turns[urgency];
+        const struct list_link *one = &session->lines->ready[urgency];
+        const struct list_link *turn = &session->lines->turns[urgency];
         bool turn_is_next = (session->turns_mask >> urgency & 1) != 0;
 
         if (!list_empty(turn) && (turn_is_next || list_empty(one))) {
@@ -221,10 +225,13 @@ static void pass_turn(const struct halo_stream *stream)
 static bool leads_urgency(const struct halo_stream *stream)
 {
     const struct halo_session *session = stream->session;
-    const struct list_link *one = &session->ready[stream->urgency];
-    const struct list_link *turn = &session->turns[stream->urgency];
+    const struct list_link *one = &session->lines->ready[stream->urgency];
+    const struct list_link *turn = &session->lines->turns[stream->urgency];
     bool turn_is_next = (session->turns_mask >> stream->urgency & 1) != 0;
 
+    if ((session->ready_mask >> stream->urgency & 1) == 0) {
+        return true; /* there are none */
+    }
     if ((stream->flags & STREAM_INCREMENTAL) != 0) { /* it would be at the end of the round */
         return list_empty(turn) && (turn_is_next || list_empty(one));
     }
@@ -293,7 +300,7 @@ static void recheck_blocked(struct halo_session *session)
     session->recheck_blocked = false;
     session->hold_deadline_ns = UINT64_MAX;
     list_init(&blocked);
-    list_append_all(&blocked, &session->blocked);
+    list_append_all(&blocked, &session->lines->blocked);
     while ((link = list_pop_front(&blocked)) != NULL) {
         struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, queue);
 
@@ -375,9 +382,9 @@ static uint64_t stall_deadline(const struct halo_session *session)
     if (connection_stalls(session)) {
         deadline = stall_end(session, &session->stall);
     }
-    if (!list_empty(&session->blocked)) {
+    if (!list_empty(&session->lines->blocked)) {
         const struct halo_stream *stream =
-            HALO_CONTAINER((uintptr_t)session->blocked.next, struct halo_stream, queue);
+            HALO_CONTAINER((uintptr_t)session->lines->blocked.next, struct halo_stream, queue);
 
         deadline = min_u64(deadline, stall_end(session, &stream->stall));
     }
@@ -403,9 +410,12 @@ static void reset_ready(struct halo_session *session)
 
     session->stall.since_ns = 0;
     list_init(&ready);
-    for (size_t i = 0; i < HALO_ARRAY_LEN(session->ready); i++) {
-        list_append_all(&ready, &session->ready[i]);
-        list_append_all(&ready, &session->turns[i]);
+    for (size_t i = 0; i < HALO_ARRAY_LEN(session->lines->ready); i++) {
+        if ((session->ready_mask >> i & 1) == 0) {
+            continue;
+        }
+        list_append_all(&ready, &session->lines->ready[i]);
+        list_append_all(&ready, &session->lines->turns[i]);
     }
     while ((link = list_pop_front(&ready)) != NULL) {
         reset_stalled(LIST_ITEM(link, struct halo_stream, queue));
@@ -426,7 +436,7 @@ void session_output_tick(struct halo_session *session)
         reset_ready(session);
     }
     while (stall_deadline(session) <= session->now_ns) {
-        reset_stalled(LIST_ITEM(session->blocked.next, struct halo_stream, queue));
+        reset_stalled(LIST_ITEM(session->lines->blocked.next, struct halo_stream, queue));
     }
 }
 
@@ -462,14 +472,14 @@ void stream_note_unsent(struct halo_stream *stream)
     }
     stream->flags |= STREAM_UNSENT;
     stream->unsent_end = session->octets_sent + session->output.len;
-    list_push_back(&session->unsent, &stream->unsent);
+    list_push_back(&session->lines->unsent, &stream->unsent);
 }
 
 void session_unsent_taken(struct halo_session *session)
 {
     struct list_link *link;
 
-    while ((link = list_first(&session->unsent)) != NULL) {
+    while ((link = list_first(&session->lines->unsent)) != NULL) {
         struct halo_stream *stream = LIST_ITEM(link, struct halo_stream, unsent);
 
         if (stream->unsent_end > session->octets_sent) {

@@ -182,8 +182,7 @@ bool session_tell_cancelled(struct halo_session *session, struct halo_event *eve
     }
     memcpy(event->u.ping.payload, session->pings[0].payload, 8);
     event->u.ping.round_trip_ns = session->now_ns - session->pings[0].sent_ns;
-    session->pings_count--;
-    memmove(session->pings, session->pings + 1, session->pings_count * sizeof(session->pings[0]));
+    session_drop_pings(session, 1);
     event->type = HALO_EVENT_PING_CANCEL;
     return true;
 }

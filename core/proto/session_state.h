@@ -20,12 +20,30 @@
 #include "core/proto/stream.h"
 #include "hpack/hpack.h"
 
+/* What a session needs only while it has streams: taken with the first, given back when a poll finds
+ * none left, so that idle sessions share few of them, which stay in cache. */
+struct session_lines {
+    /* By urgency, something to send and window for it: one after the other, and in turns. Those of
+     * an urgency are not even initialised while its bit in ready_mask is not set. */
+    struct list_link ready[8];
+    struct list_link turns[8];
+    struct list_link blocked; /* something to send, no window of the stream */
+    struct list_link waiting; /* client: requests without a number */
+    struct list_link bodies;  /* server: those whose body is awaited */
+    struct list_link unsent;  /* streams with octets in the output, by their end */
+    struct halo_stream *buckets[STREAM_STORE_MIN];
+};
+
 /* What all sessions of one thread share: memory, slabs, and the place where header blocks are
  * decoded to, which is only used between two polls. */
 struct proto_env {
     struct memory *memory;
+    struct slab sessions;
+    struct slab lines; /* of struct session_lines */
     struct slab streams;
     struct slab blocks;
+    struct slab rings;             /* of an output's first segments */
+    struct session_lines no_lines; /* of all sessions without streams: nothing is put into it */
     struct hpack_list list;
     /* Whose repeated block the list holds; NULL: something else. */
     const struct halo_session *list_of;
@@ -105,6 +123,12 @@ struct pending_settings {
     uint64_t sent_ns;
     bool asked; /* by the application, who is told when the ACK does not come */
     struct pending_settings *next;
+};
+
+/* A PING of the application that was not answered yet. */
+struct sent_ping {
+    uint8_t payload[8];
+    uint64_t sent_ns;
 };
 
 /* Receive windows that grow (session_window.c). */
@@ -196,14 +220,9 @@ struct halo_session {
     struct list_link streams;  /* all of them */
     struct list_link notify;   /* with something to tell */
     struct list_link own_note; /* in notify: own_notes are to be told */
-    /* By urgency, something to send and window for it: one after the other, and in turns. */
-    struct list_link ready[8];
-    struct list_link turns[8];
-    struct list_link blocked; /* something to send, no window of the stream */
-    struct list_link waiting; /* client: requests without a number */
-    struct list_link bodies;  /* server: those whose body is awaited */
-    uint8_t ready_mask;       /* bit per urgency that may have ready streams */
-    uint8_t turns_mask;       /* bit per urgency where one of `turns` goes next */
+    struct session_lines *lines; /* env->no_lines without streams */
+    uint8_t ready_mask;          /* bit per urgency that may have ready streams */
+    uint8_t turns_mask;          /* bit per urgency where one of `turns` goes next */
     uint32_t waiting_count;
     uint64_t no_streams_ns; /* client: when the server last began to allow no streams */
     uint32_t open_remote;   /* streams the peer opened, until their close was told */
@@ -237,7 +256,6 @@ struct halo_session {
     uint64_t hold_deadline_ns; /* when DATA that is held back goes out; UINT64_MAX: none is */
     struct window_clock window_clock;
     uint32_t socket_waiter;            /* the first in line, which the socket keeps; 0: none */
-    struct list_link unsent;           /* streams with octets in the output, by their end */
     struct priority_state *priorities; /* NULL until something is to be kept */
     uint32_t headers_priority_id;      /* the HEADERS with a priority part that came last, */
     uint8_t headers_priority[5];       /* and that (RFC 7540) */
@@ -258,11 +276,7 @@ struct halo_session {
     uint64_t replies_end;    /* what octets_sent is when they are */
     uint64_t octets_sent;
 
-    /* PINGs of ours, oldest first. */
-    struct {
-        uint8_t payload[8];
-        uint64_t sent_ns;
-    } pings[LIMIT_OUTSTANDING_PINGS];
+    struct sent_ping *pings; /* of ours, oldest first; NULL: none is out */
     uint32_t pings_count;
 
     /* Deadlines; UINT64_MAX: none. */

@@ -13,7 +13,7 @@ uint64_t session_waiting_deadline(const struct halo_session *session)
         session->timeouts.stall_ms == 0) {
         return UINT64_MAX;
     }
-    first = HALO_CONTAINER((uintptr_t)session->waiting.next, struct halo_stream, queue);
+    first = HALO_CONTAINER((uintptr_t)session->lines->waiting.next, struct halo_stream, queue);
     return max_u64(session->no_streams_ns, first->start_ns) +
            (uint64_t)session->timeouts.stall_ms * 1000000u;
 }
@@ -21,7 +21,7 @@ uint64_t session_waiting_deadline(const struct halo_session *session)
 void session_check_waiting(struct halo_session *session)
 {
     while (session_waiting_deadline(session) <= session->now_ns) {
-        struct halo_stream *stream = LIST_ITEM(session->waiting.next, struct halo_stream, queue);
+        struct halo_stream *stream = LIST_ITEM(session->lines->waiting.next, struct halo_stream, queue);
 
         stream_reset(stream, HALO_CANCEL, HALO_E_TIMEOUT, HALO_ORIGIN_LIBRARY,
                      "the server allows no streams");

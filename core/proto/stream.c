@@ -69,8 +69,19 @@ void stream_store_init(struct stream_store *store)
 void stream_store_fini(struct stream_store *store, struct memory *memory)
 {
     HALO_ASSERT(store->count == 0);
-    memory_free(memory, store->buckets);
+    if (!store->is_lent) {
+        memory_free(memory, store->buckets);
+    }
     store->buckets = NULL;
+    store->is_lent = false;
+}
+
+void stream_store_lend(struct stream_store *store, struct halo_stream *buckets[STREAM_STORE_MIN])
+{
+    HALO_ASSERT(store->buckets == NULL);
+    store->buckets = buckets;
+    store->mask = STREAM_STORE_MIN - 1;
+    store->is_lent = true;
 }
 
 static void bucket_push(struct stream_store *store, struct halo_stream *stream)
@@ -85,7 +96,7 @@ static void bucket_push(struct stream_store *store, struct halo_stream *stream)
 static bool store_grow(struct stream_store *store, struct memory *memory)
 {
     uint32_t old_count = store->buckets == NULL ? 0 : store->mask + 1;
-    uint32_t new_count = old_count == 0 ? 16 : old_count * 2;
+    uint32_t new_count = old_count == 0 ? STREAM_STORE_MIN : old_count * 2;
     struct halo_stream **old = store->buckets;
     struct halo_stream **buckets = memory_zalloc(memory, new_count * sizeof(struct halo_stream *));
 
@@ -104,7 +115,10 @@ static bool store_grow(struct stream_store *store, struct memory *memory)
             stream = next;
         }
     }
-    memory_free(memory, old);
+    if (!store->is_lent) {
+        memory_free(memory, old);
+    }
+    store->is_lent = false;
     return true;
 }
 

@@ -196,12 +196,20 @@ struct kept_list *kept_list_new(struct memory *memory, const halo_header *fields
  * collision; what there is hangs in a chain. Both sides share it. */
 struct stream_store {
     struct halo_stream **buckets;
-    uint32_t mask; /* buckets - 1 */
+    uint32_t mask;  /* buckets - 1 */
+    bool is_lent;   /* the buckets are those of stream_store_lend() */
     uint32_t count;
     uint32_t count_max; /* highest it ever was */
 };
 
+/* Buckets that a table is made with. */
+enum { STREAM_STORE_MIN = 16 };
+
 void stream_store_init(struct stream_store *store);
+/* An empty store without buckets uses these, which hold NULL, as long as they are enough: until
+ * stream_store_fini(). */
+void stream_store_lend(struct stream_store *store, struct halo_stream *buckets[STREAM_STORE_MIN]);
+/* The store is empty: it has no buckets then, as at first. */
 void stream_store_fini(struct stream_store *store, struct memory *memory);
 bool stream_store_add(struct stream_store *store, struct memory *memory,
                       struct halo_stream *stream);

@@ -201,7 +201,7 @@ static void test_sessions_in_turns(void **state)
     test_memory_init(&memory);
     options.allocator = memory.allocator;
     memory_init(&pool, &options.allocator);
-    assert_int_equal(proto_env_init(&env, &pool), 0);
+    assert_int_equal(proto_env_init(&env, &pool, 2), 0);
     for (size_t i = 0; i < 2; i++) {
         struct wire in = { 0 };
 

@@ -14,6 +14,7 @@ struct world {
     struct test_memory counting;
     struct memory memory;
     struct slab blocks;
+    struct slab rings;
     struct output output;
 };
 
@@ -22,13 +23,15 @@ static void world_init(struct world *world)
     test_memory_init(&world->counting);
     memory_init(&world->memory, &world->counting.allocator);
     slab_init(&world->blocks, &world->memory, sizeof(struct write_block), 4);
-    output_init(&world->output, &world->memory, &world->blocks);
+    slab_init(&world->rings, &world->memory, OUTPUT_SEGMENTS_MIN * sizeof(struct segment), 4);
+    output_init(&world->output, &world->blocks, &world->rings);
 }
 
 static void world_fini(struct world *world)
 {
     output_fini(&world->output);
     slab_fini(&world->blocks);
+    slab_fini(&world->rings);
     memory_fini(&world->memory);
     assert_int_equal(world->counting.live, 0);
 }
