@@ -143,7 +143,8 @@ static void settle_exchange(struct http1 *http1)
         if (exchange->expects) {
             http1_finish(http1);
         } else if (http1->rest_deadline_ns == UINT64_MAX) {
-            http1->rest_deadline_ns = http1_after_ms(http1, http1->session->timeouts.idle_ms);
+            http1->rest_deadline_ns =
+                http1_after_ms(http1, http1->session->config->timeouts.idle_ms);
         }
         return;
     }
@@ -271,7 +272,7 @@ void http1_sent(struct http1 *http1, size_t len)
 
 static uint64_t stall_deadline(const struct http1 *http1)
 {
-    uint32_t stall_ms = http1->session->timeouts.stall_ms;
+    uint32_t stall_ms = http1->session->config->timeouts.stall_ms;
 
     return stall_ms == 0 || http1->stall.since_ns == 0
                ? UINT64_MAX

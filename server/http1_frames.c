@@ -107,7 +107,7 @@ static void feed_block(struct http1 *http1, const uint8_t *block, size_t len, bo
 
 int http1_feed_headers(struct http1 *http1, const halo_header *fields, size_t count, bool end)
 {
-    const struct halo_limits *limits = &http1->session->limits;
+    const struct halo_limits *limits = &http1->session->config->limits;
     size_t frames = (size_t)limits->continuation_frames + 1;
     uint8_t *block = memory_alloc(http1->memory, hpack_encode_bound(fields, count));
     size_t len;

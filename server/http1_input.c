@@ -81,7 +81,7 @@ static const char *section_reason(int result)
 /* Gathers from what is at hand. True when the section is complete. */
 static bool gather(struct http1 *http1)
 {
-    const struct halo_limits *limits = &http1->session->limits;
+    const struct halo_limits *limits = &http1->session->config->limits;
     struct http1_section_limits section = {
         .request_line =
             min_u32(limits->header_string, SECTION_OCTETS_MAX) + HTTP1_REQUEST_LINE_EXTRA,
@@ -94,7 +94,7 @@ static bool gather(struct http1 *http1)
 
     if (http1->section_deadline_ns == UINT64_MAX) {
         http1->section_deadline_ns =
-            http1_after_ms(http1, http1->session->timeouts.header_block_ms);
+            http1_after_ms(http1, http1->session->config->timeouts.header_block_ms);
         session_idle_update(http1->session); /* it is not idle */
     }
     result =
@@ -263,7 +263,7 @@ static bool feed_content(struct http1 *http1)
     http1_body_took(&http1->body, len);
     http1->exchange.expects = false;
     if (http1->rest_deadline_ns != UINT64_MAX) {
-        http1->rest_deadline_ns = http1_after_ms(http1, http1->session->timeouts.idle_ms);
+        http1->rest_deadline_ns = http1_after_ms(http1, http1->session->config->timeouts.idle_ms);
     }
     end = http1->body.state == BODY_END;
     http1->state = end ? HTTP1_ANSWER : http1->state;

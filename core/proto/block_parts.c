@@ -187,7 +187,7 @@ static int write_block(struct halo_session *session, uint32_t stream_id, bool en
     uint8_t *frame;
     uint8_t *end;
 
-    if (HALO_UNLIKELY(bound > session->limits.send_block)) {
+    if (HALO_UNLIKELY(bound > session->config->limits.send_block)) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
     if (HALO_UNLIKELY(bound > LIMIT_FRAME_SIZE_MIN || session->padding != HALO_PADDING_NONE)) {

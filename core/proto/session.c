@@ -85,6 +85,7 @@ int proto_env_init(struct proto_env *env, struct memory *memory, uint32_t sessio
 
 void proto_env_fini(struct proto_env *env)
 {
+    session_config_give(env, env->config);
     memory_free(env->memory, env->list.fields);
     memory_free(env->memory, env->list.scratch);
     slab_fini(&env->sessions);
@@ -182,6 +183,8 @@ void halo_session_options_init_sized(struct halo_session_options *options, int r
 static void init_members(struct halo_session *session, const struct halo_session_options *options,
                          uint64_t now_ns)
 {
+    struct halo_settings defaults;
+
     session->role = (uint8_t)options->role;
     session->now_ns = now_ns;
     session->user_data = options->user_data;
@@ -192,15 +195,14 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->start_ns = now_ns;
     session->activity_ns = now_ns;
     session->ping_rtt_ns = -1;
-    session->stream_low_water = options->stream_low_water;
-    session->initial = options->settings;
+    session->streams_max = options->settings.max_concurrent_streams;
     session->encrypted = options->encrypted != 0;
     session->push_origin = (uint8_t)options->push_origin;
-    session->reserved_max = options->max_reserved_remote_streams;
     session->push_wanted =
         options->role == HALO_CLIENT; /* RFC 9113 6.5.2: unless we say otherwise */
-    halo_settings_default(&session->local);
-    halo_settings_default(&session->remote);
+    halo_settings_default(&defaults);
+    memcpy(&session->local, &defaults, sizeof(session->local));
+    session->remote = session->local;
     session->remote.max_concurrent_streams = options->peer_max_concurrent_streams;
     session->pending_last = &session->pending_first;
     session->next_local_id = options->role == HALO_CLIENT ? 1 : 2;
@@ -217,13 +219,6 @@ static void init_members(struct halo_session *session, const struct halo_session
     session->drain_deadline_ns = UINT64_MAX;
     session->hold_deadline_ns = UINT64_MAX;
     session->block.deadline_ns = UINT64_MAX;
-    session->timeouts.settings_ack_ms = options->settings_ack_timeout_ms;
-    session->timeouts.header_block_ms = options->header_block_timeout_ms;
-    session->timeouts.idle_ms = options->idle_timeout_ms;
-    session->timeouts.stall_ms = options->stall_timeout_ms;
-    session->timeouts.body_ms = options->role == HALO_SERVER ? options->body_timeout_ms : 0;
-    session->timeouts.goaway_ms = options->goaway_timeout_ms;
-    session->timeouts.drain_ms = options->drain_timeout_ms;
     list_init(&session->streams);
     list_init(&session->notify);
     list_init(&session->own_note);
@@ -237,7 +232,7 @@ static int write_opening(struct halo_session *session, uint32_t window)
     if (session->role == HALO_CLIENT) {
         output_copy(&session->output, PREFACE, PREFACE_LEN);
     }
-    HALO_TRY(session_write_settings(session, &session->initial));
+    HALO_TRY(session_write_settings(session, &session->config->settings));
     if (window > LIMIT_WINDOW_DEFAULT) {
         session_set_window(session, window);
     }
@@ -247,15 +242,22 @@ static int write_opening(struct halo_session *session, uint32_t window)
 int session_new_in(struct halo_session **session, struct proto_env *env,
                    const struct halo_session_options *options, uint64_t now_ns)
 {
+    struct session_config *config;
     struct halo_session *made;
     int status;
 
     HALO_TRY(session_check_options(options));
     HALO_TRY(env_fit_list(env, &options->limits));
-    made = slab_take_zeroed(&env->sessions);
-    if (made == NULL) {
+    config = session_config_take(env, options);
+    if (config == NULL) {
         return HALO_E_NOMEM;
     }
+    made = slab_take_zeroed(&env->sessions);
+    if (made == NULL) {
+        session_config_give(env, config);
+        return HALO_E_NOMEM;
+    }
+    made->config = config;
     made->env = env;
     output_init(&made->output, &env->blocks, &env->rings);
     hpack_decoder_init(&made->decoder, HPACK_TABLE_SIZE_DEFAULT);
@@ -264,7 +266,7 @@ int session_new_in(struct halo_session **session, struct proto_env *env,
     stream_store_init(&made->store);
     made->lines = &env->no_lines;
     init_members(made, options, now_ns);
-    abuse_init(&made->abuse, &made->limits, now_ns);
+    abuse_init(&made->abuse, &config->limits, now_ns);
     status = made->priority_events ? session_priorities_new(made) : 0;
     if (status == 0) {
         status = session_extension_new(made, options);
@@ -367,6 +369,8 @@ void halo_session_free(halo_session *session)
     memory_free(memory, session->resets);
     memory_free(memory, hpack_table_memory(&session->decoder.table));
     memory_free(memory, hpack_table_memory(&session->encoder.table));
+    memory_free(memory, session->views);
+    session_config_give(env, session->config);
     slab_give(&env->sessions, session);
     slab_trim(&env->sessions);
     slab_trim(&env->lines);
@@ -397,16 +401,6 @@ void *halo_session_user_data(const halo_session *session)
 int halo_session_role(const halo_session *session)
 {
     return session->role;
-}
-
-const struct halo_settings *halo_session_local_settings(const halo_session *session)
-{
-    return &session->local;
-}
-
-const struct halo_settings *halo_session_remote_settings(const halo_session *session)
-{
-    return &session->remote;
 }
 
 int halo_session_is_closed(const halo_session *session)

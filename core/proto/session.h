@@ -74,6 +74,10 @@ static inline void session_spend(struct halo_session *session, void *memory)
 /* ---- session_options.c, session_timers.c, session_stats.c, session_sent.c -------------- */
 
 int session_check_options(const struct halo_session_options *options);
+/* What sessions with these options share, with a reference; NULL when memory is out. */
+struct session_config *session_config_take(struct proto_env *env,
+                                           const struct halo_session_options *options);
+void session_config_give(struct proto_env *env, struct session_config *config);
 void session_apply_options(struct halo_session *session,
                            const struct halo_session_options *options);
 

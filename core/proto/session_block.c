@@ -22,7 +22,7 @@ void session_block_drop(struct halo_session *session)
 
 static void list_set_limits(const struct halo_session *session, struct hpack_list *list)
 {
-    const struct halo_limits *limits = &session->limits;
+    const struct halo_limits *limits = &session->config->limits;
 
     list->size_max = limits->header_list_size;
     list->size_hard = (uint32_t)min_u64(UINT32_MAX, (uint64_t)limits->header_list_size *
@@ -152,8 +152,8 @@ static void fill_event(struct halo_session *session, struct halo_event *event, u
 struct message_limits session_message_limits(const struct halo_session *session)
 {
     return (struct message_limits){
-        .fields = session->limits.header_fields,
-        .extended_connect = session->initial.enable_connect_protocol != 0 ||
+        .fields = session->config->limits.header_fields,
+        .extended_connect = session->config->settings.enable_connect_protocol != 0 ||
                             session->local.enable_connect_protocol != 0,
     };
 }
@@ -166,7 +166,7 @@ static const struct fault *check_dropped(const struct hpack_list *list)
 
 const struct fault *session_refuse(struct halo_session *session)
 {
-    if (++session->abuse.refused > session->limits.refused_streams) {
+    if (++session->abuse.refused > session->config->limits.refused_streams) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many streams beyond the limit");
     }
     if (session_memory_short(session)) {
@@ -245,7 +245,7 @@ static const struct fault *on_response(struct halo_session *session, struct halo
         if (end) {
             return STREAM_FAULT(HALO_PROTOCOL_ERROR, "informational response with END_STREAM");
         }
-        if (++stream->information_responses > session->limits.information_responses) {
+        if (++stream->information_responses > session->config->limits.information_responses) {
             return STREAM_FAULT(HALO_PROTOCOL_ERROR, "too many informational responses");
         }
         fill_event(session, event, HALO_EVENT_INFORMATION, stream, false, message.status);
@@ -319,7 +319,7 @@ static const struct fault *on_block_of_stream(struct halo_session *session,
  * application wants no time between two GOAWAYs: the end would come before this stream. */
 static void end_of_numbers(struct halo_session *session, uint32_t stream_id)
 {
-    if (stream_id == LIMIT_STREAM_ID_MAX && session->timeouts.goaway_ms > 0) {
+    if (stream_id == LIMIT_STREAM_ID_MAX && session->config->timeouts.goaway_ms > 0) {
         halo_session_close(session);
     }
 }
@@ -359,7 +359,7 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
     if (HALO_UNLIKELY(!wanted)) {
         return NULL;
     }
-    if (HALO_UNLIKELY(session->open_remote >= session->initial.max_concurrent_streams ||
+    if (HALO_UNLIKELY(session->open_remote >= session->streams_max ||
                       session_memory_short(session))) {
         return session_refuse(session);
     }
@@ -409,12 +409,12 @@ static const struct fault *gather_block(struct halo_session *session, const uint
 {
     struct open_block *block = &session->block;
 
-    if (block->len + len > session->limits.header_block) {
+    if (block->len + len > session->config->limits.header_block) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
     }
     if (block->len + len > block->cap) {
-        uint32_t cap =
-            max_u32(block->len + len, min_u32(block->cap * 2, session->limits.header_block));
+        uint32_t cap = max_u32(block->len + len,
+                               min_u32(block->cap * 2, session->config->limits.header_block));
         uint8_t *octets = memory_resize(session->env->memory, block->octets, cap);
 
         if (octets == NULL) {
@@ -472,7 +472,7 @@ const struct fault *session_headers_frame(struct halo_session *session, const st
 
     FAULT_TRY(find_fragment(session, frame, &fragment, &len));
     if (HALO_LIKELY((frame->flags & FLAG_END_HEADERS) != 0)) {
-        if (len > session->limits.header_block) {
+        if (len > session->config->limits.header_block) {
             return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
         }
         return on_block(session, frame->stream_id, end, fragment, len, event);
@@ -486,7 +486,8 @@ const struct fault *session_block_open(struct halo_session *session, const struc
     session->block.stream_id = frame->stream_id;
     session->block.promised_id = promised_id;
     session->block.flags = frame->flags;
-    session->block.deadline_ns = session_after_ms(session, session->timeouts.header_block_ms);
+    session->block.deadline_ns =
+        session_after_ms(session, session->config->timeouts.header_block_ms);
     return gather_block(session, fragment, len);
 }
 
@@ -500,7 +501,7 @@ const struct fault *session_continuation(struct halo_session *session, const str
 
     block->continuations++;
     block->empty_continuations += frame->len == 0;
-    if (block->continuations > session->limits.continuation_frames ||
+    if (block->continuations > session->config->limits.continuation_frames ||
         block->empty_continuations > LIMIT_CONTINUATION_EMPTY) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
     }

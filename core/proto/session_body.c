@@ -107,7 +107,7 @@ static void finish_write(struct halo_stream *stream, unsigned flags)
         stream->flags |= STREAM_END_QUEUED;
         stream->flags |= (flags & HALO_WAIT_FOR_TRAILERS) != 0 ? STREAM_WAIT_TRAILERS : 0;
     }
-    if (stream->buffered >= stream->session->stream_low_water) {
+    if (stream->buffered >= stream->session->config->stream_low_water) {
         stream->flags |= STREAM_ABOVE_LOW_WATER;
     }
     stream_schedule(stream);

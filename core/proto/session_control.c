@@ -97,7 +97,7 @@ int halo_session_ping(halo_session *session, const uint8_t payload[8])
         return HALO_E_INVALID_SESSION;
     }
     if (session->pings_count >=
-        min_u32(session->limits.outstanding_pings, LIMIT_OUTSTANDING_PINGS)) {
+        min_u32(session->config->limits.outstanding_pings, LIMIT_OUTSTANDING_PINGS)) {
         return HALO_E_PING_CANCEL;
     }
     for (size_t i = 0; i < 8; i++) {
@@ -105,8 +105,8 @@ int halo_session_ping(halo_session *session, const uint8_t payload[8])
     }
     payload = payload != NULL ? payload : time;
     if (session->pings == NULL) {
-        session->pings = memory_alloc(session->env->memory,
-                                      LIMIT_OUTSTANDING_PINGS * sizeof(session->pings[0]));
+        session->pings =
+            memory_alloc(session->env->memory, LIMIT_OUTSTANDING_PINGS * sizeof(session->pings[0]));
     }
     if (session->pings == NULL || !session_write_ping(session, payload, 0)) {
         return HALO_E_NOMEM;
@@ -224,8 +224,8 @@ void halo_session_close(halo_session *session)
     }
     session->closing = true;
     session->state = SESSION_DRAINING;
-    session->drain_deadline_ns = session_after_ms(session, session->timeouts.drain_ms);
-    if (session->role == HALO_CLIENT || session->timeouts.goaway_ms == 0) {
+    session->drain_deadline_ns = session_after_ms(session, session->config->timeouts.drain_ms);
+    if (session->role == HALO_CLIENT || session->config->timeouts.goaway_ms == 0) {
         session_write_goaway(session, session->last_accepted_id, HALO_NO_ERROR, NULL, 0);
         session->goaway_sent_final = true;
         session_end_if_drained(session);
@@ -234,7 +234,7 @@ void halo_session_close(halo_session *session)
     session->goaway_sent_final = false;
     session_write_goaway(session, LIMIT_STREAM_ID_MAX, HALO_NO_ERROR, NULL, 0);
     session_write_ping(session, drain_ping, 0);
-    session->goaway_deadline_ns = session_after_ms(session, session->timeouts.goaway_ms);
+    session->goaway_deadline_ns = session_after_ms(session, session->config->timeouts.goaway_ms);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------- */
@@ -242,7 +242,7 @@ void halo_session_close(halo_session *session)
 void session_idle_update(struct halo_session *session)
 {
     if (list_empty(&session->streams)) {
-        session->idle_deadline_ns = session_after_ms(session, session->timeouts.idle_ms);
+        session->idle_deadline_ns = session_after_ms(session, session->config->timeouts.idle_ms);
     }
 }
 

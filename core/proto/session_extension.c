@@ -100,7 +100,7 @@ bool session_wants_extension(const struct halo_session *session, const struct fr
 const struct fault *session_check_extension_len(const struct halo_session *session,
                                                 const struct frame *frame)
 {
-    return frame->len > session->limits.extension_payload &&
+    return frame->len > session->config->limits.extension_payload &&
                    is_own_type(session->extension, frame->type)
                ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "extension frame too long")
                : NULL;

@@ -33,7 +33,7 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
     int status = HALO_E_PROTOCOL;
 
     if (fault->scope == FAULT_STREAM && !fault->innocent) {
-        if (++session->invalid_frames > session->limits.invalid_frames) {
+        if (++session->invalid_frames > session->config->limits.invalid_frames) {
             status = HALO_E_TOO_MANY_INVALID_FRAMES;
             fault = &too_many;
         } else if (!bucket_take(&session->abuse.faults, session->now_ns)) {
@@ -67,13 +67,13 @@ void session_fault(struct halo_session *session, const struct fault *fault, uint
 
 struct halo_stream *stream_new(struct halo_session *session, bool local)
 {
-    struct halo_stream *stream = slab_take_zeroed(&session->env->streams);
+    struct halo_stream *stream;
 
-    if (stream == NULL) {
+    if (HALO_UNLIKELY(session->store.buckets == NULL) && !session_take_lines(session)) {
         return NULL;
     }
-    if (HALO_UNLIKELY(session->lines == &session->env->no_lines) && !session_take_lines(session)) {
-        slab_give(&session->env->streams, stream);
+    stream = slab_take_zeroed(&session->env->streams);
+    if (stream == NULL) {
         return NULL;
     }
     stream->session = session;

@@ -50,7 +50,7 @@ static int encode_rest(struct halo_session *session, const uint8_t *start, uint8
     unsigned notes;
 
     HALO_TRY(message_check_sent(checked, fields, count, &notes));
-    if (notes != 0 || bound > LIMIT_FRAME_SIZE_MIN || bound > session->limits.send_block ||
+    if (notes != 0 || bound > LIMIT_FRAME_SIZE_MIN || bound > session->config->limits.send_block ||
         output_reserve(&session->output, bound) != start) {
         return HALO_E_AGAIN;
     }
@@ -241,7 +241,7 @@ int halo_stream_trailers(halo_stream *stream, const halo_headers *headers)
     if ((stream->flags & STREAM_CONNECT) != 0 && parts.prepared_count + parts.fields_count > 0) {
         return HALO_E_WRONG_STATE;
     }
-    if (parts_bound(&parts) > stream->session->limits.send_block) {
+    if (parts_bound(&parts) > stream->session->config->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
     stream->trailers = parts_keep(stream->session->env->memory, &parts);

@@ -60,6 +60,7 @@ uint64_t halo_session_memory(const halo_session *session)
            (session->reader.payload != NULL ? session->reader.payload_size : 0) +
            session->output.len + session->pending_count * sizeof(struct pending_settings) +
            session->resets_sent.cap * sizeof(uint32_t) +
+           (session->views != NULL ? sizeof(struct settings_views) : 0) +
            (session->pings != NULL ? LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) : 0) +
            (session->lines != &session->env->no_lines ? sizeof(struct session_lines) : 0);
 }
@@ -113,7 +114,8 @@ static uint64_t output_bound(void)
 
 static uint64_t session_bound(const struct halo_session_options *options)
 {
-    return sizeof(struct halo_session) + sizeof(struct session_lines) +
+    return sizeof(struct halo_session) + sizeof(struct session_config) +
+           sizeof(struct settings_views) + sizeof(struct session_lines) +
            LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) +
            ((uint64_t)options->limits.pending_settings + 1) * sizeof(struct pending_settings) +
            2 * LIMIT_RESETS_REMEMBERED * sizeof(uint32_t);
@@ -127,8 +129,8 @@ static uint64_t shared_bound(const struct halo_session_options *options)
            ((uint64_t)limits->header_fields + LIMIT_COOKIE_CRUMBS) * sizeof(halo_header) +
            CHUNKS_SPARE_MAX * sizeof(struct chunk) + memory_spare_max +
            64 * sizeof(struct halo_stream) + 32 * sizeof(struct halo_session) +
-           32 * (sizeof(struct session_lines) + OUTPUT_SEGMENTS_MIN * sizeof(struct segment)) + 128 * sizeof(struct write_block) +
-           sizeof(struct memory) + sizeof(struct proto_env);
+           32 * (sizeof(struct session_lines) + OUTPUT_SEGMENTS_MIN * sizeof(struct segment)) +
+           128 * sizeof(struct write_block) + sizeof(struct memory) + sizeof(struct proto_env);
 }
 
 int halo_session_memory_bound(const struct halo_session_options *options,

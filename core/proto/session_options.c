@@ -64,9 +64,10 @@ int session_check_options(const struct halo_session_options *options)
     return session_check_settings((int)options->role, &options->settings);
 }
 
-void session_apply_options(struct halo_session *session, const struct halo_session_options *options)
+/* ---- what sessions share ------------------------------------------------------------------ */
+
+static void take_limits(struct halo_limits *limits, const struct halo_session_options *options)
 {
-    struct halo_limits *limits = &session->limits;
     /* A request has at least four fields, a response one. */
     uint32_t fields_min = options->role == HALO_SERVER ? 4 : 1;
 
@@ -77,14 +78,74 @@ void session_apply_options(struct halo_session *session, const struct halo_sessi
         limits->resets = options->stream_reset_burst;
         limits->resets_per_second = options->stream_reset_rate;
     }
+}
+
+/* Everything is set, padding too: configurations are compared octet by octet. */
+static void config_fill(struct session_config *config, const struct halo_session_options *options)
+{
+    memset(config, 0, sizeof(*config));
+    take_limits(&config->limits, options);
+    memcpy(&config->settings, &options->settings, sizeof(struct known_settings));
+    for (uint32_t i = 0; i < options->settings.custom_count; i++) {
+        config->settings.custom[i].id = options->settings.custom[i].id;
+        config->settings.custom[i].value = options->settings.custom[i].value;
+    }
+    config->settings.custom_count = options->settings.custom_count;
+    config->stream_window_max = options->stream_receive_window_max;
+    config->window_update_percent = options->window_update_percent;
+    config->stream_low_water = options->stream_low_water;
+    config->reserved_max = options->max_reserved_remote_streams;
+    config->timeouts.settings_ack_ms = options->settings_ack_timeout_ms;
+    config->timeouts.header_block_ms = options->header_block_timeout_ms;
+    config->timeouts.idle_ms = options->idle_timeout_ms;
+    config->timeouts.stall_ms = options->stall_timeout_ms;
+    config->timeouts.body_ms = options->role == HALO_SERVER ? options->body_timeout_ms : 0;
+    config->timeouts.goaway_ms = options->goaway_timeout_ms;
+    config->timeouts.drain_ms = options->drain_timeout_ms;
+    config->custom_count = options->remote_custom_count;
+    memcpy(config->custom_ids, options->remote_custom_ids, sizeof(config->custom_ids));
+}
+
+struct session_config *session_config_take(struct proto_env *env,
+                                           const struct halo_session_options *options)
+{
+    struct session_config *latest = env->config;
+    struct session_config wanted;
+
+    config_fill(&wanted, options);
+    if (latest != NULL) {
+        wanted.refs = latest->refs;
+        if (memcmp(&wanted, latest, sizeof(wanted)) == 0) {
+            latest->refs++;
+            return latest;
+        }
+    }
+    latest = memory_alloc(env->memory, sizeof(*latest));
+    if (latest == NULL) {
+        return NULL;
+    }
+    memcpy(latest, &wanted, sizeof(*latest));
+    latest->refs = 2;
+    session_config_give(env, env->config);
+    env->config = latest;
+    return latest;
+}
+
+void session_config_give(struct proto_env *env, struct session_config *config)
+{
+    if (config != NULL && --config->refs == 0) {
+        memory_free(env->memory, config);
+    }
+}
+
+void session_apply_options(struct halo_session *session, const struct halo_session_options *options)
+{
     session->padding = (uint8_t)options->padding;
     session->loose_whitespace = options->strict_field_whitespace == 0;
     session->loose_single_value = options->strict_single_value_fields == 0;
     session->keep_sent = options->keep_sent_headers != 0;
     session->short_way_max =
         session->keep_sent || session->padding != HALO_PADDING_NONE ? -1 : LIMIT_SHORT_WAY;
-    session->custom_count = (uint8_t)options->remote_custom_count;
-    memcpy(session->custom_ids, options->remote_custom_ids, sizeof(session->custom_ids));
     session->timeout_ns = (uint64_t)options->timeout_ms * 1000000u;
     session->told_ns = UINT64_MAX;
 }

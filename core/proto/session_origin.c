@@ -45,8 +45,8 @@ static uint32_t add_origin(struct halo_session *session, const struct origin *or
     if (place < extension->origin_count) {
         return place;
     }
-    if (place >= session->limits.origins ||
-        (uint64_t)extension->origin_octets + origin->len > session->limits.origin_octets) {
+    if (place >= session->config->limits.origins ||
+        (uint64_t)extension->origin_octets + origin->len > session->config->limits.origin_octets) {
         return UINT32_MAX;
     }
     *status = HALO_E_NOMEM;
@@ -162,7 +162,7 @@ const struct fault *session_origin_frame(struct halo_session *session, const str
     if (entries < 0) { /* RFC 9113 4.2 */
         return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "ORIGIN shorter than what is in it");
     }
-    count = min_size((size_t)entries, session->limits.origins);
+    count = min_size((size_t)entries, session->config->limits.origins);
     if (count > 0) {
         told = memory_alloc(session->env->memory, count * sizeof(*told));
         session->spent_block = (uint8_t *)told; /* freed when the event is settled */

@@ -282,7 +282,7 @@ static void after_emit(struct halo_stream *stream)
         return;
     }
     if ((stream->flags & STREAM_ABOVE_LOW_WATER) != 0 &&
-        stream->buffered < session->stream_low_water) {
+        stream->buffered < session->config->stream_low_water) {
         stream->flags &= ~(uint32_t)STREAM_ABOVE_LOW_WATER;
         stream_note(stream, NOTE_WRITABLE);
     }
@@ -411,5 +411,5 @@ bool session_goes_on(struct halo_session *session)
 
 int halo_session_wants_recv(const halo_session *session)
 {
-    return session->replies_queued < session->limits.queued_replies;
+    return session->replies_queued < session->config->limits.queued_replies;
 }

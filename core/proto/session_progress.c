@@ -19,7 +19,7 @@ struct body_watch {
 
 static void begin_wait(struct halo_session *session, struct body_watch *watch)
 {
-    watch->due_ns = session->now_ns + (uint64_t)session->timeouts.body_ms * 1000000u;
+    watch->due_ns = session->now_ns + (uint64_t)session->config->timeouts.body_ms * 1000000u;
     watch->octets = watch->stream->octets_received;
     list_push_back(&session->lines->bodies, &watch->link);
 }
@@ -29,7 +29,7 @@ void stream_watch_body(struct halo_stream *stream)
     struct halo_session *session = stream->session;
     struct body_watch *watch;
 
-    if (session->timeouts.body_ms == 0) {
+    if (session->config->timeouts.body_ms == 0) {
         return;
     }
     watch = memory_alloc(session->env->memory, sizeof(*watch));
@@ -72,7 +72,7 @@ static bool is_clients_turn(const struct halo_stream *stream)
 
 static bool has_progressed(const struct halo_stream *stream, const struct body_watch *watch)
 {
-    uint64_t needed = (uint64_t)LIMIT_BODY_RATE * stream->session->timeouts.body_ms / 1000;
+    uint64_t needed = (uint64_t)LIMIT_BODY_RATE * stream->session->config->timeouts.body_ms / 1000;
 
     return stream->octets_received - watch->octets >= max_u64(needed, 1);
 }

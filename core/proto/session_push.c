@@ -261,7 +261,7 @@ const struct fault *session_promise_frame(struct halo_session *session, const st
     if ((frame->flags & FLAG_END_HEADERS) == 0) {
         return session_block_open(session, frame, promised_id, payload, len);
     }
-    if (len > session->limits.header_block) {
+    if (len > session->config->limits.header_block) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long");
     }
     return session_promise_block(session, frame->stream_id, promised_id, payload, len, event);
@@ -341,7 +341,8 @@ static const struct fault *accept_promise(struct halo_session *session, struct h
 
     /* SETTINGS_ENABLE_PUSH 0 is under way, not acknowledged: the server did nothing wrong. */
     if (parent == NULL || !session->push_wanted ||
-        session->reserved_streams >= session->reserved_max || session_memory_short(session)) {
+        session->reserved_streams >= session->config->reserved_max ||
+        session_memory_short(session)) {
         return refuse_push(session);
     }
     FAULT_TRY(check_promise(session, parent, &message));
@@ -402,7 +403,7 @@ const struct fault *push_headers_received(struct halo_stream *stream)
     if (session->role == HALO_SERVER) { /* RFC 9113 5.1: reserved (local) */
         return CONNECTION_FAULT(HALO_PROTOCOL_ERROR, "HEADERS on a stream that we promised");
     }
-    if (session->open_remote >= session->initial.max_concurrent_streams) {
+    if (session->open_remote >= session->streams_max) {
         return refuse_response(session);
     }
     push_open(stream); /* at the first HEADERS, be it a 1xx */

@@ -122,7 +122,7 @@ static const struct fault *check_payload_len(const struct halo_session *session,
                    ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "control frame too long")
                    : NULL;
     }
-    return frame->len > (uint64_t)session->limits.header_block + around_block
+    return frame->len > (uint64_t)session->config->limits.header_block + around_block
                ? CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "header block too long")
                : NULL;
 }

@@ -20,7 +20,7 @@ static int check_session_for_request(const struct halo_session *session)
     if (session->next_local_id + 2 * session->waiting_count > LIMIT_STREAM_ID_MAX) {
         return HALO_E_OUT_OF_STREAMS;
     }
-    return session->waiting_count >= session->limits.requests_queued ? HALO_E_LIMIT : 0;
+    return session->waiting_count >= session->config->limits.requests_queued ? HALO_E_LIMIT : 0;
 }
 
 static void add_pseudo(halo_header *fields, size_t *count, uint16_t token, halo_bytes value)
@@ -188,7 +188,7 @@ int session_compose_request(struct halo_session *session, const struct halo_requ
     if (HALO_UNLIKELY((notes & HEADER_HAS_HOST) != 0)) {
         HALO_TRY(check_host(&parts));
     }
-    if (parts_bound(&parts) > session->limits.send_block) {
+    if (parts_bound(&parts) > session->config->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
     *fields = parts_keep(session->env->memory, &parts);
@@ -225,7 +225,7 @@ int halo_session_request(halo_session *session, const struct halo_request *reque
     if (HALO_UNLIKELY((notes & HEADER_HAS_HOST) != 0)) {
         HALO_TRY(check_host(&parts));
     }
-    if (parts_bound(&parts) > session->limits.send_block) {
+    if (parts_bound(&parts) > session->config->limits.send_block) {
         return HALO_E_HEADER_BLOCK_TOO_LONG;
     }
     made = stream_new(session, true);

@@ -357,7 +357,7 @@ void schedule_settle(struct halo_session *session)
 
 static uint64_t stall_end(const struct halo_session *session, const struct stall *stall)
 {
-    return stall->since_ns + (uint64_t)session->timeouts.stall_ms * 1000000u;
+    return stall->since_ns + (uint64_t)session->config->timeouts.stall_ms * 1000000u;
 }
 
 static bool connection_stalls(const struct halo_session *session)
@@ -376,7 +376,7 @@ static uint64_t stall_deadline(const struct halo_session *session)
 {
     uint64_t deadline = UINT64_MAX;
 
-    if (session->timeouts.stall_ms == 0) {
+    if (session->config->timeouts.stall_ms == 0) {
         return deadline;
     }
     if (connection_stalls(session)) {

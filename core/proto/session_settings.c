@@ -12,6 +12,56 @@ static bool has(const struct halo_settings *settings, uint32_t identifier)
     return (settings->present & HALO_SETTINGS_BIT(identifier)) != 0;
 }
 
+/* ---- the settings whole ---------------------------------------------------------------- */
+
+static void views_update(const struct halo_session *session)
+{
+    struct settings_views *views = session->views;
+
+    if (views != NULL) {
+        memcpy(&views->local, &session->local, sizeof(session->local));
+        memcpy(&views->remote, &session->remote, sizeof(session->remote));
+    }
+}
+
+/* From now on they are kept whole. NULL when memory is out. */
+static struct settings_views *views_of(struct halo_session *session)
+{
+    if (session->views == NULL) {
+        session->views = memory_zalloc(session->env->memory, sizeof(*session->views));
+        views_update(session);
+    }
+    return session->views;
+}
+
+/* Those in `known`, which have no custom ones, until the next event. */
+static const struct halo_settings *view_briefly(const struct halo_session *session,
+                                                const struct known_settings *known)
+{
+    struct halo_settings *settings = &session->env->settings;
+
+    *settings = (struct halo_settings){ 0 };
+    memcpy(settings, known, sizeof(*known));
+    return settings;
+}
+
+const struct halo_settings *halo_session_local_settings(const halo_session *session)
+{
+    /* The first look changes nothing that can be seen. */
+    const struct settings_views *views = views_of((halo_session *)(uintptr_t)session);
+
+    return views != NULL ? &views->local : view_briefly(session, &session->local);
+}
+
+const struct halo_settings *halo_session_remote_settings(const halo_session *session)
+{
+    const struct settings_views *views = views_of((halo_session *)(uintptr_t)session);
+
+    return views != NULL ? &views->remote : view_briefly(session, &session->remote);
+}
+
+/* ---- ours ------------------------------------------------------------------------------ */
+
 int session_write_settings(struct halo_session *session, const struct halo_settings *settings)
 {
     uint8_t payload[6 * (8 + HALO_CUSTOM_SETTINGS_MAX)];
@@ -32,7 +82,7 @@ int session_write_settings(struct halo_session *session, const struct halo_setti
     memcpy(frame + FRAME_HEADER_LEN, payload, len);
     frame_commit(session, frame, frame + FRAME_HEADER_LEN + len);
     pending->settings = *settings;
-    pending->deadline_ns = session_after_ms(session, session->timeouts.settings_ack_ms);
+    pending->deadline_ns = session_after_ms(session, session->config->timeouts.settings_ack_ms);
     pending->sent_ns = session->now_ns;
     pending->asked = false;
     pending->next = NULL;
@@ -81,10 +131,10 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
     HALO_TRY(session_check_settings(session->role, settings));
     /* RFC 9218 2.1: fixed by the first SETTINGS. */
     if (has(settings, HALO_SETTINGS_NO_RFC7540_PRIORITIES) &&
-        settings->no_rfc7540_priorities != session->initial.no_rfc7540_priorities) {
+        settings->no_rfc7540_priorities != session->config->settings.no_rfc7540_priorities) {
         return HALO_E_INVALID_SETTING_VALUE;
     }
-    if (session->pending_count >= session->limits.pending_settings) {
+    if (session->pending_count >= session->config->limits.pending_settings) {
         return HALO_E_MAX_PENDING_SETTINGS_ACK;
     }
     if (has(settings, HALO_SETTINGS_INITIAL_WINDOW_SIZE) &&
@@ -99,7 +149,7 @@ int halo_session_settings(halo_session *session, const struct halo_settings *set
     HALO_TRY(session_write_settings(session, settings));
     HALO_CONTAINER(session->pending_last, struct pending_settings, next)->asked = true;
     if ((settings->present & HALO_SETTINGS_BIT(HALO_SETTINGS_MAX_CONCURRENT_STREAMS)) != 0) {
-        session->initial.max_concurrent_streams = settings->max_concurrent_streams;
+        session->streams_max = settings->max_concurrent_streams;
     }
     return 0;
 }
@@ -123,7 +173,7 @@ static void take_pending(struct halo_session *session, struct halo_event *event)
 static const struct fault *on_settings_ack(struct halo_session *session, struct halo_event *event)
 {
     struct pending_settings *pending = session->pending_first;
-    struct halo_settings *local = &session->local;
+    struct known_settings *local = &session->local;
     const struct halo_settings *sent;
 
     if (pending == NULL) {
@@ -157,10 +207,16 @@ static const struct fault *on_settings_ack(struct halo_session *session, struct 
         local->no_rfc7540_priorities = sent->no_rfc7540_priorities;
     }
     if (sent->custom_count > 0) {
-        memcpy(local->custom, sent->custom, sizeof(local->custom));
-        local->custom_count = sent->custom_count;
+        struct settings_views *views = views_of(session);
+
+        if (views == NULL) {
+            return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+        }
+        memcpy(views->local.custom, sent->custom, sizeof(views->local.custom));
+        views->local.custom_count = sent->custom_count;
     }
     local->present |= sent->present;
+    views_update(session);
     take_pending(session, event);
     event->type = HALO_EVENT_SETTINGS_ACK;
     return NULL;
@@ -248,34 +304,41 @@ static const struct fault *check_windows(const struct halo_session *session, uin
 }
 
 /* A setting that the application knows. There is room: as many as it asked for, each once. */
-static void apply_custom(struct halo_session *session, uint16_t id, uint32_t value)
+static const struct fault *apply_custom(struct halo_session *session, uint16_t id, uint32_t value)
 {
-    struct halo_settings *remote = &session->remote;
+    struct settings_views *views;
+    struct halo_settings *remote;
     bool wanted = false;
     uint32_t at = 0;
 
-    for (uint32_t i = 0; i < session->custom_count; i++) {
-        wanted |= session->custom_ids[i] == id;
+    for (uint32_t i = 0; i < session->config->custom_count; i++) {
+        wanted |= session->config->custom_ids[i] == id;
     }
     if (!wanted) {
-        return;
+        return NULL;
     }
+    views = views_of(session);
+    if (views == NULL) {
+        return CONNECTION_FAULT(HALO_INTERNAL_ERROR, "out of memory");
+    }
+    remote = &views->remote;
     while (at < remote->custom_count && remote->custom[at].id != id) {
         at++;
     }
     remote->custom[at] = (struct halo_custom_setting){ .id = id, .value = value };
     remote->custom_count = max_u32(remote->custom_count, at + 1);
+    return NULL;
 }
 
 static const struct fault *apply_setting(struct halo_session *session, uint16_t id, uint32_t value)
 {
-    struct halo_settings *remote = &session->remote;
+    struct known_settings *remote = &session->remote;
 
     switch (id) {
     case HALO_SETTINGS_HEADER_TABLE_SIZE:
         remote->header_table_size = value;
         hpack_encoder_set_max(&session->encoder,
-                              min_u32(value, session->limits.encoder_table_size));
+                              min_u32(value, session->config->limits.encoder_table_size));
         break;
     case HALO_SETTINGS_ENABLE_PUSH:
         remote->enable_push = value;
@@ -304,8 +367,8 @@ static const struct fault *apply_setting(struct halo_session *session, uint16_t 
         remote->no_rfc7540_priorities = value;
         break;
     default: /* RFC 9113 6.5.2: unknown ones are ignored, but for who asked for them */
-        if (HALO_UNLIKELY(session->custom_count > 0)) {
-            apply_custom(session, id, value);
+        if (HALO_UNLIKELY(session->config->custom_count > 0)) {
+            return apply_custom(session, id, value);
         }
         return NULL;
     }
@@ -327,7 +390,7 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
     if (frame->len % 6 != 0) {
         return CONNECTION_FAULT(HALO_FRAME_SIZE_ERROR, "SETTINGS not a multiple of 6 octets");
     }
-    if (frame->len / 6 > session->limits.settings_entries ||
+    if (frame->len / 6 > session->config->limits.settings_entries ||
         !bucket_take(&session->abuse.settings, session->now_ns)) {
         return CONNECTION_FAULT(HALO_ENHANCE_YOUR_CALM, "too many SETTINGS");
     }
@@ -350,7 +413,9 @@ const struct fault *session_settings_frame(struct halo_session *session, const s
     session_start_waiting(session);
     session_wake(session);
     event->type = HALO_EVENT_SETTINGS;
-    event->u.settings.settings = &session->remote;
+    views_update(session);
+    event->u.settings.settings =
+        session->views != NULL ? &session->views->remote : view_briefly(session, &session->remote);
     event->u.settings.duration_ns = 0;
     return NULL;
 }

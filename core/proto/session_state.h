@@ -34,6 +34,43 @@ struct session_lines {
     struct halo_stream *buckets[STREAM_STORE_MIN];
 };
 
+/* What is said by options and never changes: the sessions of one server share it. */
+struct session_config {
+    uint32_t refs;                  /* sessions, and the env */
+    uint32_t stream_window_max;     /* 0: fixed */
+    uint32_t window_update_percent; /* of a window that is worth a WINDOW_UPDATE */
+    uint32_t stream_low_water;
+    uint32_t reserved_max;
+    struct {
+        uint32_t settings_ack_ms, header_block_ms, idle_ms, stall_ms, body_ms, goaway_ms, drain_ms;
+    } timeouts;
+    struct halo_limits limits;
+    struct halo_settings settings; /* our first SETTINGS */
+    uint32_t custom_count;         /* settings of the peer that the application knows */
+    uint16_t custom_ids[HALO_CUSTOM_SETTINGS_MAX];
+};
+
+/* The part of struct halo_settings that every session needs. */
+struct known_settings {
+    uint32_t present;
+    uint32_t header_table_size;
+    uint32_t enable_push;
+    uint32_t max_concurrent_streams;
+    uint32_t initial_window_size;
+    uint32_t max_frame_size;
+    uint32_t max_header_list_size;
+    uint32_t enable_connect_protocol;
+    uint32_t no_rfc7540_priorities;
+};
+_Static_assert(sizeof(struct known_settings) == offsetof(struct halo_settings, custom),
+               "the first members of struct halo_settings");
+
+/* The settings whole, with custom ones: for who looks at them. */
+struct settings_views {
+    struct halo_settings local;
+    struct halo_settings remote;
+};
+
 /* What all sessions of one thread share: memory, slabs, and the place where header blocks are
  * decoded to, which is only used between two polls. */
 struct proto_env {
@@ -44,6 +81,8 @@ struct proto_env {
     struct slab blocks;
     struct slab rings;             /* of an output's first segments */
     struct session_lines no_lines; /* of all sessions without streams: nothing is put into it */
+    struct session_config *config; /* of the latest session; NULL: none so far */
+    struct halo_settings settings; /* what the event at hand tells of the peer's */
     struct hpack_list list;
     /* Whose repeated block the list holds; NULL: something else. */
     const struct halo_session *list_of;
@@ -133,10 +172,8 @@ struct sent_ping {
 
 /* Receive windows that grow (session_window.c). */
 struct window_tuning {
-    uint32_t stream_max; /* 0: fixed */
-    uint32_t connection_max;
+    uint32_t connection_max; /* 0: fixed */
     uint32_t connection_start;
-    uint32_t percent;       /* of a window that is worth a WINDOW_UPDATE */
     uint64_t early_updates; /* sent for less than half a window */
     uint64_t round_trip_ns; /* 0: not known */
     uint64_t measured_ns;
@@ -180,6 +217,7 @@ enum own_note {
 
 struct halo_session {
     struct proto_env *env;
+    struct session_config *config;
     struct reader reader;
     struct hpack_decoder decoder;
     struct hpack_encoder encoder;
@@ -208,8 +246,6 @@ struct halo_session {
     bool loose_single_value;
     bool keep_sent;
     uint8_t own_notes; /* enum own_note */
-    uint8_t custom_count;
-    uint16_t custom_ids[HALO_CUSTOM_SETTINGS_MAX];
     /* Fields up to which responses take the short way; -1 with padding or keep_sent. */
     int64_t short_way_max;
 
@@ -217,9 +253,9 @@ struct halo_session {
     void *user_data;
 
     /* Streams. */
-    struct list_link streams;  /* all of them */
-    struct list_link notify;   /* with something to tell */
-    struct list_link own_note; /* in notify: own_notes are to be told */
+    struct list_link streams;    /* all of them */
+    struct list_link notify;     /* with something to tell */
+    struct list_link own_note;   /* in notify: own_notes are to be told */
     struct session_lines *lines; /* env->no_lines without streams */
     uint8_t ready_mask;          /* bit per urgency that may have ready streams */
     uint8_t turns_mask;          /* bit per urgency where one of `turns` goes next */
@@ -228,7 +264,7 @@ struct halo_session {
     uint32_t open_remote;   /* streams the peer opened, until their close was told */
     uint32_t open_local;
     uint32_t reserved_streams; /* pushed, without a response yet: count apart (5.1.2) */
-    uint32_t reserved_max;
+    uint32_t streams_max;      /* what our settings allow the peer, from the first frame on */
     uint32_t next_local_id;
     uint32_t last_remote_id; /* highest the peer used */
     uint32_t skipped_from;   /* the latest gap in its numbers: these it can never use */
@@ -261,16 +297,15 @@ struct halo_session {
     uint8_t headers_priority[5];       /* and that (RFC 7540) */
 
     /* Settings. */
-    struct halo_settings local; /* acknowledged */
-    struct halo_settings remote;
-    struct halo_settings initial; /* what our first SETTINGS say; limits hold from the start */
+    struct known_settings local; /* acknowledged */
+    struct known_settings remote;
+    struct settings_views *views; /* NULL: nobody has looked, and none has custom ones */
     struct pending_settings *pending_first;
     struct pending_settings **pending_last;
     uint32_t pending_count;
 
     struct open_block block;
     struct repeated_block repeated;
-    struct halo_limits limits;
     struct abuse abuse;
     uint32_t replies_queued; /* answers that were built and not all sent */
     uint64_t replies_end;    /* what octets_sent is when they are */
@@ -284,10 +319,6 @@ struct halo_session {
     uint64_t idle_deadline_ns;
     uint64_t goaway_deadline_ns; /* second step of the graceful end */
     uint64_t drain_deadline_ns;
-    struct {
-        uint32_t settings_ack_ms, header_block_ms, idle_ms, stall_ms, body_ms, goaway_ms, drain_ms;
-    } timeouts;
-    uint32_t stream_low_water;
 
     /* Silence that is to be told. */
     uint64_t activity_ns; /* octets came or went */

@@ -53,14 +53,15 @@ static void set_size(const struct halo_session *session, struct receive_window *
                      int64_t size)
 {
     window->size = (int32_t)size;
-    window->batch = (uint32_t)(size * session->tuning.percent / 100);
+    window->batch = (uint32_t)(size * session->config->window_update_percent / 100);
     window->batch = max_u32(1, min_u32(window->batch, LIMIT_WINDOW_UPDATE_OCTETS));
 }
 
 static bool can_grow(const struct halo_session *session, const struct halo_stream *stream)
 {
     const struct receive_window *window = stream != NULL ? &stream->receive : &session->receive;
-    uint32_t max = stream != NULL ? session->tuning.stream_max : session->tuning.connection_max;
+    uint32_t max =
+        stream != NULL ? session->config->stream_window_max : session->tuning.connection_max;
 
     return (int64_t)window->size < (int64_t)max;
 }
@@ -122,8 +123,9 @@ static void give_collected(struct halo_session *session, struct halo_stream *str
         }
         credit = (uint32_t)min_u64(credit, (uint64_t)(start - available));
     }
-    if (credit > 0 && (HALO_LIKELY(session->tuning.percent >= LIMIT_WINDOW_UPDATE_PERCENT) ||
-                       may_give_early(session, stream))) {
+    if (credit > 0 &&
+        (HALO_LIKELY(session->config->window_update_percent >= LIMIT_WINDOW_UPDATE_PERCENT) ||
+         may_give_early(session, stream))) {
         window->unreturned -= credit;
         give(session, stream, credit);
     }
@@ -182,10 +184,8 @@ void session_window_init(struct halo_session *session, const struct halo_session
 {
     struct window_tuning *tuning = &session->tuning;
 
-    tuning->stream_max = options->stream_receive_window_max;
     tuning->connection_max = options->connection_receive_window_max;
     tuning->connection_start = options->connection_window_size;
-    tuning->percent = options->window_update_percent;
     session->receive.available = LIMIT_WINDOW_DEFAULT;
     session->receive.round_end = ROUND_NONE;
     set_size(session, &session->receive, LIMIT_WINDOW_DEFAULT);
@@ -366,7 +366,7 @@ static int64_t size_allowed(const struct halo_session *session)
 static void grow(struct halo_session *session, struct halo_stream *stream)
 {
     const struct window_tuning *tuning = &session->tuning;
-    int64_t max = stream != NULL ? tuning->stream_max : tuning->connection_max;
+    int64_t max = stream != NULL ? session->config->stream_window_max : tuning->connection_max;
     int64_t size = (int64_t)window_of(session, stream)->size * LIMIT_WINDOW_GROWTH;
 
     size = size < max ? size : max;

@@ -209,7 +209,7 @@ static void test_H10_H11_session_names_received(struct fake_peer *peer)
 
     peer->app = app_respond;
     peer_open(peer);
-    peer->session->limits.faults = UINT32_MAX;
+    peer->session->config->limits.faults = UINT32_MAX;
     for (int octet = 0; octet < 256; octet += octet == 'M' ? 1 : 3, id += 2) {
         struct wire block = { 0 };
         char name[2] = { 'x', (char)octet };

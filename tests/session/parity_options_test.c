@@ -39,7 +39,7 @@ static void test_E04_T04_O06_session_frame_error_of_trailers(struct fake_peer *p
     assert_int_equal(halo_stream_trailers(peer_stream(peer, 1), &trailers), 0);
     peer_go(peer);
     skip_output(peer);
-    peer->session->limits.send_block = 5;
+    peer->session->config->limits.send_block = 5;
     put_window_update(&peer->in, 1, 100);
     peer_go(peer);
     expect_data(peer, 1, 0, 2);
@@ -60,7 +60,7 @@ static void test_E04_T04_session_frame_error_of_a_waiting_request(struct fake_pe
     peer_go(peer);
     skip_output(peer);
     assert_true(halo_stream_is_pending(stream));
-    peer->session->limits.send_block = 5;
+    peer->session->config->limits.send_block = 5;
     put_ok(&peer->in, 1, F_END_STREAM);
     peer_go(peer);
     expect_nothing(peer); /* no number was used: a reset would be of an idle stream */
@@ -69,7 +69,7 @@ static void test_E04_T04_session_frame_error_of_a_waiting_request(struct fake_pe
                      "CLOSED 0 HEADER_BLOCK_TOO_LONG INTERNAL_ERROR origin=1 processed=1\n"
                      "FRAME_ERROR 0 type=1 HEADER_BLOCK_TOO_LONG\n"
                      "CLOSED 0 HEADER_BLOCK_TOO_LONG INTERNAL_ERROR origin=1 processed=1\n");
-    peer->session->limits.send_block = 500;
+    peer->session->config->limits.send_block = 500;
     stream = peer_request(peer, "GET", HALO_END_STREAM);
     peer_go(peer);
     expect_headers(peer, 3, F_END_STREAM, NULL);

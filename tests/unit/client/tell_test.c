@@ -448,7 +448,7 @@ static void send_trailers(struct duo *duo, halo_stream *stream)
     assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
     assert_int_equal(halo_stream_write(stream, "body", 4, 0), 0);
     assert_int_equal(halo_stream_trailers(stream, &trailers), 0);
-    halo_stream_session(stream)->limits.send_block = 5; /* their turn has not come yet */
+    halo_stream_session(stream)->config->limits.send_block = 5; /* their turn has not come yet */
 }
 
 /* The body has to wait. */
