@@ -84,7 +84,7 @@ static void on_dialed(void *ctx, const struct dial_result *result)
             return;
         }
     }
-    client->conn->peer = *result->peer;
+    conn_set_peer(client->conn, result->peer);
     conn_attach(client->conn, result->fd, transport, &client->conn_options);
     client->conn->receiver.is_local = result->peer->any.sa_family == AF_UNIX;
     conn_start(client->conn);

@@ -171,8 +171,10 @@ static void on_closed(struct conn *conn)
 
     if (conn->error.status != 0 && options->on_error != NULL) {
         char text[IO_ADDRESS_TEXT_MAX];
+        struct io_address peer;
 
-        io_address_format(&conn->peer, text);
+        conn_get_peer(conn, &peer);
+        io_address_format(&peer, text);
         options->on_error(text, &conn->error, options->user_data);
     }
     list_remove(&conn->owned);
@@ -225,7 +227,7 @@ static void take_connection(struct server_worker *worker, int fd, uint32_t liste
     if (conn == NULL) {
         return;
     }
-    conn->peer = peer;
+    conn_set_peer(conn, &peer);
     conn->receiver.is_local = worker->server->listeners[listener].address.any.sa_family == AF_UNIX;
     list_push_back(&worker->conns, &conn->owned);
     count_connection(worker, 1);

@@ -97,6 +97,17 @@ struct conn_guest {
     uint32_t announced; /* streams that will have octets to send without the peer doing anything */
 };
 
+/* The peer's address. One of a UNIX socket takes much room, and hardly ever has a name: it is
+ * elsewhere. */
+struct conn_peer {
+    union {
+        struct sockaddr_in6 ip; /* IPv4, too */
+        struct io_address *local;
+    };
+    socklen_t len; /* 0: empty */
+    bool is_local;
+};
+
 struct conn_options {
     uint64_t handshake_timeout_ns; /* 0: none */
     uint64_t send_timeout_ns;      /* 0: none */
@@ -133,7 +144,7 @@ struct conn {
     uint64_t send_timeout_ns;
     uint32_t linger_left; /* octets that may still come while lingering */
     struct halo_error error;
-    struct io_address peer; /* where the owner wants it; else empty */
+    struct conn_peer peer; /* where the owner wants it; else empty */
 };
 
 /* What all connections of a loop share; made with the first. NULL when memory is out. */
@@ -156,6 +167,9 @@ void conn_attach(struct conn *conn, int fd, struct transport *transport,
 void conn_start(struct conn *conn);
 /* Does not listen first any longer: on_open comes in here, if that was all it waited for. */
 void conn_open(struct conn *conn);
+/* Keeps the address; one of a UNIX socket not when memory is out. */
+void conn_set_peer(struct conn *conn, const struct io_address *address);
+void conn_get_peer(const struct conn *conn, struct io_address *address);
 /* Gives the connection its session, which is taken: in on_open or before. */
 void conn_set_session(struct conn *conn, struct halo_session *session);
 /* Ends the connection at once: no more octets in either direction but an alert. */

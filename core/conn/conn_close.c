@@ -132,6 +132,9 @@ static void finish(struct conn *conn)
     if (conn->transport != NULL) {
         conn->transport->ops->free(conn->transport);
     }
+    if (conn->peer.is_local) {
+        memory_free(&loop->memory, conn->peer.local);
+    }
     slab_give(&env->conns, conn);
 }
 

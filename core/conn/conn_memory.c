@@ -6,7 +6,7 @@ int conn_memory_bound(const struct halo_loop_options *given, struct halo_memory_
     struct halo_loop_options options;
 
     HALO_TRY(loop_options_read(&options, given));
-    bound->connection = sizeof(struct conn);
+    bound->connection = sizeof(struct conn) + sizeof(struct io_address);
     /* Those that are held, and the one at hand. */
     bound->receive_buffers = ((uint64_t)CONN_HELD_BUFFERS_MAX + 1) * options.receive_buffer_size;
     bound->shared +=

@@ -46,6 +46,36 @@ int halo_session_encrypted(const halo_session *session)
     return session->driver != NULL && conn_of(session)->transport != NULL;
 }
 
+void conn_set_peer(struct conn *conn, const struct io_address *address)
+{
+    struct conn_peer *peer = &conn->peer;
+
+    HALO_ASSERT(peer->len == 0);
+    if (address->len > sizeof(peer->ip)) {
+        peer->local = memory_alloc(&conn->loop->memory, sizeof(*address));
+        if (peer->local == NULL) {
+            return;
+        }
+        *peer->local = *address;
+        peer->is_local = true;
+    } else {
+        memcpy(&peer->ip, &address->any, address->len);
+    }
+    peer->len = address->len;
+}
+
+void conn_get_peer(const struct conn *conn, struct io_address *address)
+{
+    const struct conn_peer *peer = &conn->peer;
+
+    if (peer->is_local) {
+        *address = *peer->local;
+        return;
+    }
+    *address = (struct io_address){ .len = peer->len };
+    memcpy(&address->any, &peer->ip, peer->len);
+}
+
 static int address_text(const halo_session *session, char *text, size_t size, bool peer)
 {
     char full[IO_ADDRESS_TEXT_MAX];

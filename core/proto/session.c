@@ -370,6 +370,7 @@ void halo_session_free(halo_session *session)
     memory_free(memory, hpack_table_memory(&session->decoder.table));
     memory_free(memory, hpack_table_memory(&session->encoder.table));
     memory_free(memory, session->views);
+    memory_free(memory, session->frame_totals);
     session_config_give(env, session->config);
     slab_give(&env->sessions, session);
     slab_trim(&env->sessions);

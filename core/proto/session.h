@@ -88,6 +88,18 @@ void stream_timer_remove(struct halo_stream *stream);
 
 uint64_t session_frames_received(const struct halo_session *session);
 uint64_t session_frames_sent(const struct halo_session *session);
+uint64_t session_received_of(const struct halo_session *session, uint8_t type);
+/* Adds the counts of frames to the totals. */
+void session_fold_frames(struct halo_session *session);
+
+/* So many octets of one direction had gone by before, and so many now. */
+static inline void session_count_octets(struct halo_session *session, uint64_t before, uint64_t now)
+{
+    if (HALO_UNLIKELY(before / FRAMES_FOLD_OCTETS != now / FRAMES_FOLD_OCTETS)) {
+        session_fold_frames(session);
+    }
+}
+
 void session_count_reset(struct halo_session *session, bool sent, uint32_t code);
 
 static inline uint32_t frame_count_slot(uint8_t type)

@@ -115,8 +115,8 @@ static uint64_t output_bound(void)
 static uint64_t session_bound(const struct halo_session_options *options)
 {
     return sizeof(struct halo_session) + sizeof(struct session_config) +
-           sizeof(struct settings_views) + sizeof(struct session_lines) +
-           LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) +
+           sizeof(struct settings_views) + sizeof(struct frame_totals) +
+           sizeof(struct session_lines) + LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) +
            ((uint64_t)options->limits.pending_settings + 1) * sizeof(struct pending_settings) +
            2 * LIMIT_RESETS_REMEMBERED * sizeof(uint32_t);
 }

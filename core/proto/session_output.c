@@ -370,6 +370,7 @@ int halo_session_pull(halo_session *session, struct iovec *iov, int max, size_t 
 
 void halo_session_sent(halo_session *session, size_t len)
 {
+    session_count_octets(session, session->octets_sent, session->octets_sent + len);
     session->octets_sent += len;
     session->activity_ns = session->now_ns;
     if (session->octets_sent >= session->replies_end) {

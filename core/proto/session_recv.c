@@ -23,6 +23,7 @@ int halo_session_recv(halo_session *session, const void *data, size_t len, uint6
     halo_slice_release(&reader->slice);
     reader->at = data;
     reader->end = reader->at + len;
+    session_count_octets(session, reader->bytes_received, reader->bytes_received + len);
     reader->bytes_received += len;
     session->now_ns = max_u64(session->now_ns, now_ns);
     session->activity_ns = session->now_ns;

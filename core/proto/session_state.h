@@ -210,6 +210,15 @@ struct reset_counts {
     uint64_t sent[HALO_CODE_COUNTS];
 };
 
+/* Frames by type of sessions that live long. */
+struct frame_totals {
+    uint64_t received[HALO_FRAME_COUNTS];
+    uint64_t sent[HALO_FRAME_COUNTS];
+};
+
+/* So many octets in one direction, and the counts of frames are added to the totals. */
+#define FRAMES_FOLD_OCTETS (UINT64_C(1) << 31)
+
 /* What is to be told about the session itself. */
 enum own_note {
     OWN_NOTE_TIMEOUT = 1u << 0,
@@ -328,8 +337,11 @@ struct halo_session {
 
     struct halo_error error; /* why the session ended; status 0: in order */
 
-    uint64_t frames_received_by_type[HALO_FRAME_COUNTS];
-    uint64_t frames_sent_by_type[HALO_FRAME_COUNTS];
+    /* Since they were last added to the totals: no frame is shorter than its header, so within
+     * FRAMES_FOLD_OCTETS they cannot overflow. */
+    uint32_t frames_received_by_type[HALO_FRAME_COUNTS];
+    uint32_t frames_sent_by_type[HALO_FRAME_COUNTS];
+    struct frame_totals *frame_totals; /* NULL: none yet */
     uint64_t streams_opened;
     uint64_t stream_time_ns; /* of those that have ended, added up */
     uint64_t start_ns;

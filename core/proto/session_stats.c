@@ -4,24 +4,58 @@
  */
 #include "core/proto/session.h"
 
-static uint64_t sum(const uint64_t *counts)
+/* Without memory it is done the next time: there is room for many. */
+void session_fold_frames(struct halo_session *session)
 {
-    uint64_t total = 0;
+    struct frame_totals *totals = session->frame_totals;
 
-    for (size_t i = 0; i < HALO_FRAME_COUNTS; i++) {
-        total += counts[i];
+    if (totals == NULL) {
+        totals = memory_zalloc(session->env->memory, sizeof(*totals));
+        if (totals == NULL) {
+            return;
+        }
+        session->frame_totals = totals;
     }
-    return total;
+    for (size_t i = 0; i < HALO_FRAME_COUNTS; i++) {
+        totals->received[i] += session->frames_received_by_type[i];
+        totals->sent[i] += session->frames_sent_by_type[i];
+        session->frames_received_by_type[i] = 0;
+        session->frames_sent_by_type[i] = 0;
+    }
+}
+
+uint64_t session_received_of(const struct halo_session *session, uint8_t type)
+{
+    const struct frame_totals *totals = session->frame_totals;
+
+    return session->frames_received_by_type[type] + (totals != NULL ? totals->received[type] : 0);
+}
+
+static uint64_t sent_of(const struct halo_session *session, uint8_t type)
+{
+    const struct frame_totals *totals = session->frame_totals;
+
+    return session->frames_sent_by_type[type] + (totals != NULL ? totals->sent[type] : 0);
 }
 
 uint64_t session_frames_received(const struct halo_session *session)
 {
-    return sum(session->frames_received_by_type);
+    uint64_t total = 0;
+
+    for (uint8_t i = 0; i < HALO_FRAME_COUNTS; i++) {
+        total += session_received_of(session, i);
+    }
+    return total;
 }
 
 uint64_t session_frames_sent(const struct halo_session *session)
 {
-    return sum(session->frames_sent_by_type);
+    uint64_t total = 0;
+
+    for (uint8_t i = 0; i < HALO_FRAME_COUNTS; i++) {
+        total += sent_of(session, i);
+    }
+    return total;
 }
 
 /* Most sessions never see a reset: the counters come with the first. Without memory it is not
@@ -69,10 +103,10 @@ void halo_session_get_stats(const halo_session *session, struct halo_session_sta
         stats->stream_average_duration_ns =
             session->stream_time_ns / (session->streams_opened - open);
     }
-    memcpy(stats->frames_received_by_type, session->frames_received_by_type,
-           sizeof(stats->frames_received_by_type));
-    memcpy(stats->frames_sent_by_type, session->frames_sent_by_type,
-           sizeof(stats->frames_sent_by_type));
+    for (uint8_t i = 0; i < HALO_FRAME_COUNTS; i++) {
+        stats->frames_received_by_type[i] = session_received_of(session, i);
+        stats->frames_sent_by_type[i] = sent_of(session, i);
+    }
     if (session->resets != NULL) {
         memcpy(stats->resets_received, session->resets->received, sizeof(stats->resets_received));
         memcpy(stats->resets_sent, session->resets->sent, sizeof(stats->resets_sent));

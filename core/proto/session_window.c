@@ -100,7 +100,7 @@ static __attribute__((noinline, cold)) bool may_give_early(struct halo_session *
     if (reader->mode == READ_DATA && (stream == NULL || stream == reader->data_stream)) {
         return false;
     }
-    if (session->tuning.early_updates >= 2 * session->frames_received_by_type[FRAME_DATA]) {
+    if (session->tuning.early_updates >= 2 * session_received_of(session, FRAME_DATA)) {
         return false;
     }
     session->tuning.early_updates++;

@@ -142,6 +142,31 @@ static void test_Z11_session_ping_round_trip(struct fake_peer *peer)
     skip_log(peer);
 }
 
+/* Frames are counted in 32 bits; what passes 2^31 octets is added up in 64. */
+static void frames_beyond_the_counters(struct fake_peer *peer)
+{
+    struct halo_session *session = peer->session;
+    struct halo_session_stats stats;
+
+    peer_open(peer);
+    session->frames_received_by_type[T_PING] = UINT32_MAX;
+    session->reader.bytes_received = FRAMES_FOLD_OCTETS - 1;
+    put_ping(&peer->in, 0, "12345678");
+    peer_go(peer);
+    session->frames_sent_by_type[T_PING] = UINT32_MAX;
+    session->octets_sent = FRAMES_FOLD_OCTETS - 1;
+    for (size_t i = 0; i < 2; i++) {
+        put_ping(&peer->in, 0, "12345678");
+        peer_go(peer);
+    }
+    halo_session_get_stats(session, &stats);
+    assert_int_equal(stats.frames_received_by_type[T_PING], (uint64_t)UINT32_MAX + 3);
+    assert_int_equal(stats.frames_sent_by_type[T_PING], (uint64_t)UINT32_MAX + 1);
+    assert_int_equal(stats.frames_received, (uint64_t)UINT32_MAX + 3 + 2);
+    skip_output(peer);
+    skip_log(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +174,7 @@ int main(void)
         CLIENT(test_Z04_Z05_Z06_session_stream_stats_of_what_did_not_happen),
         SERVER(test_Z07_Z08_Z09_Z10_Z12_Z13_Z14_Z15_session_stats),
         SERVER(test_Z11_session_ping_round_trip),
+        SERVER(frames_beyond_the_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
