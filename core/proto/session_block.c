@@ -85,8 +85,8 @@ const struct fault *session_decode(struct halo_session *session, const uint8_t *
             if (HALO_UNLIKELY(session->loose_whitespace)) {
                 allow_whitespace(list);
             }
-            if (HALO_UNLIKELY(list->size > session->limits.header_string) &&
-                has_long_string(list, session->limits.header_string)) {
+            if (HALO_UNLIKELY(list->size > session->config->limits.header_string) &&
+                has_long_string(list, session->config->limits.header_string)) {
                 list->dropped = true;
             }
             return NULL;
