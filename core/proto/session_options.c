@@ -64,7 +64,7 @@ int session_check_options(const struct halo_session_options *options)
     return session_check_settings((int)options->role, &options->settings);
 }
 
-/* ---- what sessions share ------------------------------------------------------------------ */
+/* ---- what sessions share --------------------------------------------------------------- */
 
 static void take_limits(struct halo_limits *limits, const struct halo_session_options *options)
 {
