@@ -196,8 +196,8 @@ struct kept_list *kept_list_new(struct memory *memory, const halo_header *fields
  * collision; what there is hangs in a chain. Both sides share it. */
 struct stream_store {
     struct halo_stream **buckets;
-    uint32_t mask;  /* buckets - 1 */
-    bool is_lent;   /* the buckets are those of stream_store_lend() */
+    uint32_t mask; /* buckets - 1 */
+    bool is_lent;  /* the buckets are those of stream_store_lend() */
     uint32_t count;
     uint32_t count_max; /* highest it ever was */
 };

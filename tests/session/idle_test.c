@@ -138,7 +138,7 @@ static void test_streams_in_line_for_the_window(void **state)
             halo_stream *stream = stream_store_find(&session->store, at);
 
             assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
-            assert_int_equal(halo_stream_write(stream, body, sizeof(body), HALO_END), 0);
+            assert_int_equal(halo_stream_write(stream, body, sizeof(body), HALO_END_STREAM), 0);
         }
         send_all(session);
         assert_int_equal(session->open_remote, 2); /* the connection's window is used up */
