@@ -153,7 +153,7 @@ static void frames_beyond_the_counters(struct fake_peer *peer)
     session->reader.bytes_received = FRAMES_FOLD_OCTETS - 1;
     put_ping(&peer->in, 0, "12345678");
     peer_go(peer);
-    session->frames_sent_by_type[T_PING] = UINT32_MAX;
+    session->frames_sent_by_type[T_PING] = UINT32_MAX - 1;
     session->octets_sent = FRAMES_FOLD_OCTETS - 1;
     for (size_t i = 0; i < 2; i++) {
         put_ping(&peer->in, 0, "12345678");
