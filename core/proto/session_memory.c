@@ -61,6 +61,7 @@ uint64_t halo_session_memory(const halo_session *session)
            session->output.len + session->pending_count * sizeof(struct pending_settings) +
            session->resets_sent.cap * sizeof(uint32_t) +
            (session->views != NULL ? sizeof(struct settings_views) : 0) +
+           (session->frame_totals != NULL ? sizeof(struct frame_totals) : 0) +
            (session->pings != NULL ? LIMIT_OUTSTANDING_PINGS * sizeof(struct sent_ping) : 0) +
            (session->lines != &session->env->no_lines ? sizeof(struct session_lines) : 0);
 }
