@@ -7,9 +7,9 @@ Skipped where the module hpack (Debian: python3-hpack) is not installed.
 """
 import os
 import random
-import struct
-import subprocess
 import sys
+
+from pipe import Pipe
 
 SYSTEM = "/usr/bin/python3"
 
@@ -29,53 +29,6 @@ KNOWN = [b":method", b":path", b":status", b":authority", b"accept", b"cookie", 
          b"content-length", b"authorization", b"etag", b"date", b"user-agent", b"x-request-id", b"link"]
 OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789 -./:=?&%_ABCXYZ~|\x01\xff\x00\x80"
 SIZES = [0, 32, 100, 500, 1000, 4096, 4096, 10000]
-
-
-class Pipe:
-    """An encoder and a decoder of halo."""
-
-    def __init__(self):
-        self.process = subprocess.Popen([PIPE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, command, *parts):
-        self.process.stdin.write(command + b"".join(parts))
-
-    def number(self):
-        return struct.unpack(">I", self.octets(4))[0]
-
-    def octets(self, length):
-        read = self.process.stdout.read(length)
-        assert len(read) == length, "hpack_pipe has ended"
-        return read
-
-    def set_encoder(self, size):
-        self.ask(b"S", struct.pack(">I", size))
-
-    def set_decoder(self, size):
-        self.ask(b"R", struct.pack(">I", size))
-
-    def encode(self, fields):
-        parts = [struct.pack(">I", len(fields))]
-        for name, value, secret in fields:
-            parts += [struct.pack(">II", secret, len(name)), name, struct.pack(">I", len(value)), value]
-        self.ask(b"E", *parts)
-        self.process.stdin.flush()
-        return self.octets(self.number()), self.number()
-
-    def decode(self, block):
-        self.ask(b"D", struct.pack(">I", len(block)), block)
-        self.process.stdin.flush()
-        status = self.number()
-        fields = []
-        for _ in range(self.number()):
-            secret = self.number() == 1
-            name = self.octets(self.number())
-            fields.append((name, self.octets(self.number()), secret))
-        return status, fields, self.number()
-
-    def end(self):
-        self.process.stdin.close()
-        assert self.process.wait(60) == 0, "hpack_pipe has failed"
 
 
 def random_field(chance):
@@ -108,7 +61,7 @@ def table_octets(table):
 def test_halo_to_python():
     lists = 0
     for chance, pool in connections(1):
-        pipe = Pipe()
+        pipe = Pipe(PIPE)
         decoder = Decoder(max_header_list_size=1 << 20)
         for _ in range(CONNECTION):
             for _ in range(3 if chance.random() < 0.05 else 0):
@@ -130,7 +83,7 @@ def test_halo_to_python():
 def test_python_to_halo():
     lists = 0
     for chance, pool in connections(2):
-        pipe = Pipe()
+        pipe = Pipe(PIPE)
         encoder = Encoder()
         for number in range(CONNECTION):
             if chance.random() < 0.05:
@@ -154,7 +107,7 @@ def test_long_values():
     values = [b"|" * length for length in (1 << 14, (1 << 21) - 1, 1 << 21, (1 << 21) + 1, 1 << 22)]
     values.append(b"a" * (1 << 14))
     values.append(b"a" * (1 << 19))  # coded: slow in Python
-    pipe = Pipe()
+    pipe = Pipe(PIPE)
     decoder = Decoder(max_header_list_size=1 << 23)
     for value in values:
         fields = [(b":status", b"200", False), (b"x-long", value, False), (b"x-short", b"1", False)]
