@@ -72,7 +72,9 @@ run_type release
 # What the sources look like and how the archive is installed has been tested by then.
 run_type asan --no-suite tidy --no-suite install --timeout-multiplier 3
 run_type clang --suite unit --suite install
-run_type h2c --no-suite tidy --no-suite interop --no-suite stress --no-suite threads
+# The engine is the same without TLS.
+run_type h2c --no-suite tidy --no-suite interop --no-suite stress --no-suite threads \
+    --no-suite conform --no-suite sim --no-suite fuzz
 run_type tsan --suite threads
 # Everywhere above the kept inputs of the fuzzers were run once; here they are where it starts from,
 # for ten seconds each.
