@@ -13,7 +13,9 @@ enum {
     /* The same memory again for the next read, while it is in the cache. What the socket holds
      * bridges the time of a read. */
     FILE_CHUNKS_PER_STREAM = 1,
-    /* What one connection can make us hold, however many streams it opens. */
+    /* What one connection can make us hold, however many streams it opens. Where sends do not copy,
+     * chunks come back late, and a single stream may have all of them; with one left it is copied
+     * again, so that nothing waits for the peer to acknowledge. */
     FILE_CHUNKS_PER_CONNECTION = 8,
     /* Kept by the loop when nobody needs them: as many as a busy connection takes. */
     FILE_CHUNKS_SPARE = 8,
@@ -150,12 +152,21 @@ static void announce(struct file_sender *sender, bool follow)
     }
 }
 
+static void count_chunks(struct file_lane *lane, int change)
+{
+    lane->num_chunks += (uint32_t)change;
+    lane->guest.scarce = lane->num_chunks >= FILE_CHUNKS_PER_CONNECTION;
+}
+
 /* May the sender take a chunk now? Else it is asked again when its turn has come. */
 static bool admit(struct file_sender *sender)
 {
     struct file_lane *lane = sender->lane;
+    const struct conn *conn = sender->stream->session->driver;
+    uint32_t most =
+        conn_sends_zero_copy(conn) ? FILE_CHUNKS_PER_CONNECTION : FILE_CHUNKS_PER_STREAM;
 
-    if (sender->num_chunks >= FILE_CHUNKS_PER_STREAM) {
+    if (sender->num_chunks >= most) {
         sender->starved = true;
         announce(sender, true);
         return false;
@@ -170,7 +181,7 @@ static bool admit(struct file_sender *sender)
         }
         return false;
     }
-    lane->num_chunks++;
+    count_chunks(lane, 1);
     return true;
 }
 
@@ -187,7 +198,7 @@ static void leave_lane(struct file_lane *lane)
         halo_stream_resume_source(sender->stream);
         return;
     }
-    lane->num_chunks--;
+    count_chunks(lane, -1);
     free_lane_if_done(lane);
 }
 

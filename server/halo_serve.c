@@ -112,6 +112,7 @@ static int make_server(struct program *program)
     int status;
 
     halo_server_options_init(&server);
+    server.loop.zero_copy_min = options->zero_copy_min;
     /* A single worker is this thread. */
     server.workers = options->workers > 1 ? options->workers : 0;
     server.balance = options->balance;
@@ -128,7 +129,7 @@ static int make_server(struct program *program)
         server.on_error = serve_on_error;
     }
     server.user_data = &program->site;
-    status = halo_loop_new(&program->loop, NULL);
+    status = halo_loop_new(&program->loop, &server.loop);
     if (status == 0) {
         status = halo_server_new(&program->server, program->loop, &server);
     }

@@ -21,6 +21,9 @@ const char serve_options_help[] =
     "  --balance               with more workers: each connection goes to the one that has fewest\n"
     "  --http1                 HTTP/1.1 and 1.0, too, for clients without HTTP/2\n"
     "  --max-streams N         requests at once on one connection; default 128\n"
+    "  --zero-copy N           sends of N octets and more without TLS are not copied by the "
+    "kernel,\n"
+    "                          16384 to 131072; for real network cards only, default off\n"
     "  --quiet                 no access log on standard error\n"
     "  --help, --version\n"
     "\n"
@@ -35,7 +38,12 @@ const char serve_options_help[] =
     "status 0; a second one ends it at once with status 1. Status 2: wrong options, or something\n"
     "they name cannot be used.\n";
 
-enum { WORKERS_MAX = 1024, STREAMS_MAX = 0x7fffffff };
+enum {
+    WORKERS_MAX = 1024,
+    STREAMS_MAX = 0x7fffffff,
+    ZERO_COPY_MIN = 16384,
+    ZERO_COPY_MAX = 131072,
+};
 
 struct parser {
     struct serve_options *options;
@@ -85,9 +93,9 @@ static const char *take_value(struct parser *parser, const char *name, const cha
 }
 
 static enum serve_options_result take_number(struct parser *parser, const char *name,
-                                             uint32_t maximum, uint32_t *number)
+                                             uint32_t minimum, uint32_t maximum, uint32_t *number)
 {
-    const char *text = take_value(parser, name, "4");
+    const char *text = take_value(parser, name, minimum > 4 ? "65536" : "4");
     unsigned long long value;
     char *end;
 
@@ -96,9 +104,10 @@ static enum serve_options_result take_number(struct parser *parser, const char *
     }
     errno = 0;
     value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 ||
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < minimum ||
         value > maximum) {
-        return wrong(parser, "%s must be a number from 1 to %u, not \"%s\"", name, maximum, text);
+        return wrong(parser, "%s must be a number from %u to %u, not \"%s\"", name, minimum,
+                     maximum, text);
     }
     *number = (uint32_t)value;
     return SERVE_OPTIONS_OK;
@@ -185,10 +194,13 @@ static enum serve_options_result take_option(struct parser *parser, const char *
         return take_name(parser, name, "server.key", &certificate_owner(parser)->key);
     }
     if (strcmp(name, "--workers") == 0) {
-        return take_number(parser, name, WORKERS_MAX, &options->workers);
+        return take_number(parser, name, 1, WORKERS_MAX, &options->workers);
     }
     if (strcmp(name, "--max-streams") == 0) {
-        return take_number(parser, name, STREAMS_MAX, &options->max_streams);
+        return take_number(parser, name, 1, STREAMS_MAX, &options->max_streams);
+    }
+    if (strcmp(name, "--zero-copy") == 0) {
+        return take_number(parser, name, ZERO_COPY_MIN, ZERO_COPY_MAX, &options->zero_copy_min);
     }
     if (strcmp(name, "--quiet") == 0) {
         options->quiet = true;

@@ -21,7 +21,8 @@ struct serve_options {
     struct serve_listener listeners[SERVE_LISTENERS_MAX];
     uint32_t num_listeners;
     uint32_t workers;
-    uint32_t max_streams; /* 0: the library's default */
+    uint32_t max_streams;   /* 0: the library's default */
+    uint32_t zero_copy_min; /* 0: off */
     bool balance;
     bool http1;
     bool quiet;

@@ -7,7 +7,7 @@ int halo_connection_memory_bound(const struct halo_session_options *session,
                                  struct halo_memory_bound *bound)
 {
     HALO_TRY(halo_session_memory_bound(session, bound));
-    HALO_TRY(conn_memory_bound(loop, bound));
+    HALO_TRY(conn_memory_bound(loop, tls != 0, bound));
     if (tls == 0) {
         return 0;
     }

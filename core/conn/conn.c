@@ -12,6 +12,7 @@ static void free_env(struct halo_loop *loop, void *data)
 {
     struct conn_env *env = data;
 
+    slab_fini(&env->zero_copy_sends);
     slab_fini(&env->conns);
     proto_env_fini(&env->proto);
     memory_free(&loop->memory, env);
@@ -33,6 +34,7 @@ struct conn_env *conn_env_of(struct halo_loop *loop)
         return NULL;
     }
     slab_init(&env->conns, &loop->memory, sizeof(struct conn), CONN_SLAB);
+    slab_init(&env->zero_copy_sends, &loop->memory, conn_zero_copy_send_size(), CONN_SLAB);
     loop->proto_env.data = env;
     loop->proto_env.free = free_env;
     return env;
@@ -83,6 +85,7 @@ void conn_attach(struct conn *conn, int fd, struct transport *transport,
     conn->receiver.fd = fd;
     conn->sender.fd = fd;
     conn->transport = transport;
+    conn->zero_copy_min = transport == NULL ? conn->loop->zero_copy_min : 0;
     conn->phase = CONN_HANDSHAKE;
     if (transport != NULL && options->handshake_timeout_ns > 0) {
         conn->phase_deadline_ns = loop_now_ns(conn->loop) + options->handshake_timeout_ns;
@@ -328,6 +331,9 @@ static void send_next(struct conn *conn)
     io_sender_cork(&conn->sender, is_followed(conn, iov, count));
     if (conn->send_timeout_ns > 0) {
         conn->send_deadline_ns = loop_now_ns(conn->loop) + conn->send_timeout_ns;
+    }
+    if (HALO_UNLIKELY(conn->zero_copy_min != 0) && conn_zero_copy_send(conn, iov, count)) {
+        return;
     }
     io_sender_send(&conn->sender, iov, count);
 }

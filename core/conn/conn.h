@@ -95,6 +95,7 @@ struct conn_owner {
 struct conn_guest {
     void (*leave)(struct conn_guest *guest);
     uint32_t announced; /* streams that will have octets to send without the peer doing anything */
+    bool scarce;        /* what is sent is to come back at once: no sends without a copy */
 };
 
 /* The peer's address. One of a UNIX socket takes much room, and hardly ever has a name: it is
@@ -126,7 +127,8 @@ struct conn {
     void *protocol_data;                 /* of a protocol that is not the session's own */
     const char *http_version;            /* "2.0", or what is spoken instead */
     struct halo_session *session;
-    struct conn_guest *files; /* file responses; NULL: none so far */
+    struct conn_guest *files;         /* file responses; NULL: none so far */
+    struct conn_zero_copy *zero_copy; /* sends without a copy; NULL: none so far */
     int fd;
     uint8_t phase; /* enum conn_phase */
     bool receive_ended;
@@ -142,7 +144,8 @@ struct conn {
     uint64_t phase_deadline_ns; /* of the handshake, of lingering */
     uint64_t send_deadline_ns;
     uint64_t send_timeout_ns;
-    uint32_t linger_left; /* octets that may still come while lingering */
+    uint32_t linger_left;   /* octets that may still come while lingering */
+    uint32_t zero_copy_min; /* octets of a send from which on it does not copy; 0: never */
     struct halo_error error;
     struct conn_peer peer; /* where the owner wants it; else empty */
 };
@@ -151,6 +154,9 @@ struct conn {
 struct conn_env {
     struct proto_env proto;
     struct slab conns;
+    struct slab zero_copy_sends;
+    uint64_t zero_copy_octets;   /* that they hold */
+    uint64_t zero_copy_again_ns; /* not before: the kernel has refused one */
 };
 struct conn_env *conn_env_of(struct halo_loop *loop);
 
@@ -194,6 +200,23 @@ void conn_advance_end(struct conn *conn);
 void conn_begin_end(struct conn *conn, bool broken);
 void conn_drop_input(struct conn *conn, size_t len);
 
+/* Sends the pieces, which the session has just described, without a copy. False: a send that copies
+ * is to be made. */
+bool conn_zero_copy_send(struct conn *conn, const struct iovec *iov, int count);
+/* Nothing else is under way: has the kernel let go of all that was sent without a copy? Else it is
+ * made to, in time, and the connection is woken then. */
+bool conn_zero_copy_over(struct conn *conn);
+void conn_zero_copy_free(struct conn *conn);
+size_t conn_zero_copy_send_size(void);
+/* Adds what a connection holds for it, with that option. */
+void conn_zero_copy_memory_bound(uint32_t min, struct halo_memory_bound *bound);
+
+/* What is sent by the connection now stays in use for long. */
+static inline bool conn_sends_zero_copy(const struct conn *conn)
+{
+    return HALO_UNLIKELY(conn->zero_copy != NULL) && conn->zero_copy_min != 0;
+}
+
 /* Tells what the session's event means, be it of the session or a rare one of a stream. */
 void conn_tell_session(struct conn *conn, const struct halo_event *event);
 
@@ -208,9 +231,9 @@ extern const struct protocol_ops session_protocol;
 
 /* ---- memory (conn_memory.c) ------------------------------------------------------------ */
 
-/* Adds what a connection without TLS holds beside its session; and in `shared`, what its loop holds
+/* Adds what a connection holds beside its session and what TLS does; and in `shared`, what its loop holds
  * for all. 0 or HALO_E_INVALID_ARGUMENT. `options` NULL: the defaults. */
-int conn_memory_bound(const struct halo_loop_options *options,
+int conn_memory_bound(const struct halo_loop_options *options, bool tls,
                       struct halo_memory_bound *bound) HALO_MUST_USE;
 
 #endif

@@ -127,6 +127,9 @@ static void finish(struct conn *conn)
         io_close(loop, conn->fd);
         conn->fd = -1;
     }
+    if (conn->zero_copy != NULL) {
+        conn_zero_copy_free(conn);
+    }
     conn->owner->on_closed(conn);
     /* Last: the text of conn->error may lie in it. */
     if (conn->transport != NULL) {
@@ -161,6 +164,9 @@ void conn_advance_end(struct conn *conn)
     if (!io_sender_idle(&conn->sender)) {
         io_sender_cancel(&conn->sender);
         return; /* on_sent follows */
+    }
+    if (HALO_UNLIKELY(conn->zero_copy != NULL) && !conn_zero_copy_over(conn)) {
+        return; /* woken when it is */
     }
     if (io_receiver_idle(&conn->receiver)) {
         finish(conn);

@@ -1,7 +1,8 @@
 /* What a connection can hold at worst, beside its session and its transport. */
 #include "core/conn/conn.h"
 
-int conn_memory_bound(const struct halo_loop_options *given, struct halo_memory_bound *bound)
+int conn_memory_bound(const struct halo_loop_options *given, bool tls,
+                      struct halo_memory_bound *bound)
 {
     struct halo_loop_options options;
 
@@ -12,5 +13,8 @@ int conn_memory_bound(const struct halo_loop_options *given, struct halo_memory_
     bound->shared +=
         sizeof(struct conn_env) + 16 * sizeof(struct conn) + loop_memory_bound(&options);
     bound->total += bound->connection + bound->receive_buffers;
+    if (options.zero_copy_min > 0 && !tls) {
+        conn_zero_copy_memory_bound(options.zero_copy_min, bound);
+    }
     return 0;
 }

@@ -56,7 +56,9 @@ int loop_options_read(struct halo_loop_options *out, const struct halo_loop_opti
     if (!power_of_two(out->receive_buffer_size) || out->receive_buffer_size < 4096 ||
         out->receive_buffer_size > 16384 || !power_of_two(out->receive_buffers) ||
         !power_of_two(out->receive_buffers_max) ||
-        out->receive_buffers > out->receive_buffers_max || out->receive_buffers_max > 32768) {
+        out->receive_buffers > out->receive_buffers_max || out->receive_buffers_max > 32768 ||
+        (out->zero_copy_min != 0 && (out->zero_copy_min < IO_ZERO_COPY_OCTETS_MIN ||
+                                     out->zero_copy_min > IO_SEND_OCTETS_MAX))) {
         return HALO_E_INVALID_ARGUMENT;
     }
     return 0;
@@ -76,6 +78,7 @@ static void loop_init(struct halo_loop *loop, const struct halo_loop_options *op
     list_init(&loop->public_timers);
     loop->failed_tail = &loop->failed;
     loop->wake_fd = -1;
+    loop->zero_copy_min = options->zero_copy_min;
     bufring_init(&loop->bufring, loop, options->receive_buffer_size, options->receive_buffers,
                  options->receive_buffers_max);
     loop_update_clock(loop);

@@ -99,8 +99,9 @@ struct halo_loop {
 
     bool ring_ready; /* the kernel's ring exists; it belongs to `thread` */
     bool running;
-    bool closing; /* in halo_loop_free(): nothing new is started */
-    int thread;   /* id of the thread that made the ring */
+    bool closing;           /* in halo_loop_free(): nothing new is started */
+    int thread;             /* id of the thread that made the ring */
+    uint32_t zero_copy_min; /* of halo_loop_options */
     char error[512];
 
     /* Shared with other threads. */

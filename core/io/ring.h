@@ -23,7 +23,9 @@ enum ring_opcode {
     RING_POLL_IN = 6, /* completes when the descriptor can be read */
     RING_CLOSE = 7,   /* posts a completion only when it fails */
     RING_CANCEL = 8,  /* target: the user_data to cancel; posts a completion only when it fails */
-    RING_CANCEL_ALL = 9, /* everything in the ring; the same */
+    RING_CANCEL_ALL = 9,         /* everything in the ring; the same */
+    RING_SENDMSG_ZERO_COPY = 10, /* as RING_SENDMSG, but the octets stay valid until the request's
+                                  * last completion */
 };
 
 /* Flags of a request. */
@@ -54,8 +56,12 @@ struct ring_request {
 enum {
     RING_BUFFER = 1u << 0, /* flags >> RING_BUFFER_SHIFT is the buffer's number in its group */
     RING_MORE = 1u << 1,   /* more completions of this request follow */
+    RING_NOTIFICATION = 1u << 3, /* RING_SENDMSG_ZERO_COPY: the octets are not read any more */
 };
 enum { RING_BUFFER_SHIFT = 16 };
+
+/* In the result of a RING_NOTIFICATION: the kernel has copied the octets after all. */
+#define RING_WAS_COPIED (1u << 31)
 
 /* The same layout as struct io_uring_cqe. */
 struct ring_completion {
@@ -86,6 +92,8 @@ struct ring_capabilities {
     bool accept_multishot;
     /* 6.17: iovec arrays without a msghdr. */
     bool send_vectorized;
+    /* 6.2: sends without a copy that tell whether there was one (6.1 does not tell). */
+    bool send_zero_copy;
 };
 
 struct ring_options {

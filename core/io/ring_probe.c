@@ -190,6 +190,25 @@ static bool probe_vectorized(struct probe *probe)
            memcmp(octets, text, 5) == 0;
 }
 
+/* A kernel that knows such sends refuses one over a UNIX socket, after it has read the request; one
+ * that does not know them, or that cannot tell whether it copied, refuses the request. */
+static bool probe_zero_copy(struct probe *probe)
+{
+    char text[] = "abcde";
+    struct iovec piece = { text, 5 };
+    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+    const struct ring_request send = {
+        .opcode = RING_SENDMSG_ZERO_COPY,
+        .fd = probe->sockets[0],
+        .address = &message,
+        .user_data = 4,
+    };
+
+    probe_submit(probe, &send);
+    probe_wait(probe, 2);
+    return probe->num_completions >= 1 && probe->completions[0].result == -EOPNOTSUPP;
+}
+
 static int probe_all(struct probe *probe, struct ring_capabilities *out)
 {
     struct utsname name;
@@ -198,6 +217,7 @@ static int probe_all(struct probe *probe, struct ring_capabilities *out)
     HALO_TRY(probe_buffers(probe));
     out->receive_budget = probe_budget(probe);
     out->send_vectorized = probe_vectorized(probe);
+    out->send_zero_copy = probe_zero_copy(probe);
     probe_multishot(probe, out); /* last: it uses the sockets up */
     out->accept_multishot = uname(&name) != 0 || !ring_release_accept_bug(name.release);
     return 0;

@@ -27,6 +27,7 @@ _Static_assert(
     "buffer entry");
 _Static_assert((int)RING_BUFFER == (int)IORING_CQE_F_BUFFER &&
                    (int)RING_MORE == (int)IORING_CQE_F_MORE &&
+                   (int)RING_NOTIFICATION == (int)IORING_CQE_F_NOTIF &&
                    (int)RING_BUFFER_SHIFT == (int)IORING_CQE_BUFFER_SHIFT,
                "completion flags");
 
@@ -144,6 +145,10 @@ void uring_prepare(struct io_uring_sqe *sqe, const struct ring_request *request)
         break;
     case RING_SENDMSG:
         io_uring_prep_sendmsg(sqe, request->fd, request->address, SEND_FLAGS);
+        break;
+    case RING_SENDMSG_ZERO_COPY:
+        io_uring_prep_sendmsg_zc(sqe, request->fd, request->address, SEND_FLAGS);
+        sqe->ioprio |= URING_SEND_REPORT_USAGE;
         break;
     case RING_ACCEPT:
         io_uring_prep_accept(sqe, request->fd, NULL, NULL, SOCK_CLOEXEC);

@@ -86,10 +86,16 @@ enum { IO_SEND_PIECES_MAX = 16 };
  * write-stall timer makes sense only when one send is not too much. */
 enum { IO_SEND_OCTETS_MAX = 128 * 1024 };
 
+/* A smaller send costs less with the copy than with the notification that saves it. */
+enum { IO_ZERO_COPY_OCTETS_MIN = 16 * 1024 };
+
+struct io_zero_copy;
+
 /* One send at a time: two in flight on one socket can be reordered by the kernel. */
 struct io_sender {
     struct io_op op;
     struct halo_loop *loop;
+    struct io_zero_copy *zero_copy; /* the one that is under way; NULL: none */
     /* Ends the send. `result`: octets that were accepted, may be fewer than asked for, also 0 (the
      * kernel said "again"): the owner sends the rest. Or a negative errno: -EPIPE, -ECONNRESET,
      * -ECANCELED ... */
@@ -112,8 +118,34 @@ bool io_sender_cancel(struct io_sender *sender);
 
 static inline bool io_sender_idle(const struct io_sender *sender)
 {
-    return io_op_idle(&sender->op);
+    return io_op_idle(&sender->op) && sender->zero_copy == NULL;
 }
+
+/*
+ * A send whose octets the kernel does not copy: it reads them where they are until the peer has
+ * acknowledged them, long after the sender may send again. So each has an operation of its own,
+ * which the owner keeps, with the octets, until on_released. That may be after a second or never
+ * while the peer does not read; calling the send off does not change it, the end of the socket
+ * does. They may be released in any order.
+ */
+struct io_zero_copy {
+    struct io_op op;
+    struct io_sender *sender; /* NULL: it has its result */
+    /* Ends the send as the sender's on_sent does. Also -ENOMEM, -ENOBUFS: the user may not lock
+     * more memory (RLIMIT_MEMLOCK). -EOPNOTSUPP: the socket cannot. */
+    void (*on_sent)(struct io_zero_copy *send, int result);
+    /* After on_sent, last, whatever the result was: the octets are not read any more. `copied`: the
+     * kernel made a copy after all. */
+    void (*on_released)(struct io_zero_copy *send, bool copied);
+};
+
+void io_zero_copy_init(struct io_zero_copy *send,
+                       void (*on_sent)(struct io_zero_copy *send, int result),
+                       void (*on_released)(struct io_zero_copy *send, bool copied));
+/* io_sender_send() in that way; where ring.h's send_zero_copy says that it can be done. Until
+ * on_sent the sender is not idle, and its cancel calls this send off. */
+void io_sender_send_zero_copy(struct io_sender *sender, struct io_zero_copy *send,
+                              const struct iovec *pieces, int num_pieces);
 
 /* ---- accept ---------------------------------------------------------------------------- */
 
@@ -250,5 +282,10 @@ void io_receivers_feed(struct halo_loop *loop, uint32_t count);
 /* Makes the loop's memory for iovecs. 0 or HALO_E_NOMEM. */
 int io_send_slots_new(struct halo_loop *loop) HALO_MUST_USE;
 size_t io_send_slots_size(void);
+/* Copies the pieces to where they stay until the enter, as a msghdr. NULL when there is no place for
+ * them. */
+struct msghdr *io_send_slot(struct halo_loop *loop, const struct iovec *pieces, int num_pieces);
+/* What an owner is told of a result. */
+int io_send_result(const struct halo_loop *loop, int result);
 
 #endif

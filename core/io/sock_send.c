@@ -22,16 +22,18 @@ int io_send_slots_new(struct halo_loop *loop)
     return loop->send_slots != NULL ? 0 : HALO_E_NOMEM;
 }
 
+int io_send_result(const struct halo_loop *loop, int result)
+{
+    /* -EAGAIN: the kernel gives up after it was woken 128 times in vain (6.1 and later). */
+    return (result == -EAGAIN || result == -EINTR) && !loop->closing ? 0 : result;
+}
+
 static void sender_done(struct io_op *op, int result, uint32_t flags)
 {
     struct io_sender *sender = HALO_CONTAINER(op, struct io_sender, op);
 
     HALO_ASSERT((flags & RING_MORE) == 0);
-    /* -EAGAIN: the kernel gives up after it was woken 128 times in vain (6.1 and later). */
-    if ((result == -EAGAIN || result == -EINTR) && !sender->loop->closing) {
-        result = 0;
-    }
-    sender->on_sent(sender, result);
+    sender->on_sent(sender, io_send_result(sender->loop, result));
 }
 
 void io_sender_init(struct io_sender *sender, struct halo_loop *loop, int fd,
@@ -41,38 +43,47 @@ void io_sender_init(struct io_sender *sender, struct halo_loop *loop, int fd,
     io_op_init(&sender->op, sender_done);
 }
 
-/* Copies the pieces to where they stay until the enter. False when there is no place for them. */
-static bool request_pieces(struct io_sender *sender, struct ring_request *request,
-                           const struct iovec *pieces, int num_pieces)
+struct msghdr *io_send_slot(struct halo_loop *loop, const struct iovec *pieces, int num_pieces)
 {
-    struct halo_loop *loop = sender->loop;
     struct loop_send_slot *slot;
 
     /* Room in the ring comes first: making it empties the slots, and this one must stay. */
     if (!io_op_make_room(loop)) {
-        return false;
+        return NULL;
     }
     if (loop->send_slots_used == LOOP_SEND_SLOTS) {
         io_op_flush(loop);
     }
     if (loop->send_slots_used == LOOP_SEND_SLOTS) {
-        return false;
+        return NULL;
     }
     slot = &loop->send_slots[loop->send_slots_used++];
     memcpy(slot->pieces, pieces, (size_t)num_pieces * sizeof(pieces[0]));
-    if (loop->ring->capabilities.send_vectorized) {
-        request->opcode = RING_SEND;
-        request->flags = RING_VECTORIZED;
-        request->address = slot->pieces;
-        request->length = (uint32_t)num_pieces;
-        return true;
-    }
     slot->message = (struct msghdr){
         .msg_iov = slot->pieces,
         .msg_iovlen = (size_t)num_pieces,
     };
+    return &slot->message;
+}
+
+/* False when there is no place for the pieces. */
+static bool request_pieces(struct io_sender *sender, struct ring_request *request,
+                           const struct iovec *pieces, int num_pieces)
+{
+    struct msghdr *message = io_send_slot(sender->loop, pieces, num_pieces);
+
+    if (message == NULL) {
+        return false;
+    }
+    if (sender->loop->ring->capabilities.send_vectorized) {
+        request->opcode = RING_SEND;
+        request->flags = RING_VECTORIZED;
+        request->address = message->msg_iov;
+        request->length = (uint32_t)num_pieces;
+        return true;
+    }
     request->opcode = RING_SENDMSG;
-    request->address = &slot->message;
+    request->address = message;
     return true;
 }
 
@@ -80,7 +91,7 @@ void io_sender_send(struct io_sender *sender, const struct iovec *pieces, int nu
 {
     struct ring_request request = { .fd = sender->fd };
 
-    HALO_ASSERT(io_op_idle(&sender->op));
+    HALO_ASSERT(io_sender_idle(sender));
     HALO_ASSERT(num_pieces > 0 && num_pieces <= IO_SEND_PIECES_MAX);
     HALO_ASSERT(sender->loop->ring_ready || sender->loop->closing);
     if (num_pieces == 1) {
@@ -109,6 +120,6 @@ bool io_sender_cancel(struct io_sender *sender)
     if (io_sender_idle(sender)) {
         return true;
     }
-    io_op_cancel(sender->loop, &sender->op);
+    io_op_cancel(sender->loop, sender->zero_copy != NULL ? &sender->zero_copy->op : &sender->op);
     return false;
 }

@@ -12,6 +12,8 @@
 
 /* IORING_SEND_VECTORIZED, 6.17: a send whose address is an iovec array. */
 enum { URING_SEND_VECTORIZED = 1u << 5 };
+/* IORING_SEND_ZC_REPORT_USAGE, 6.2: the notification says whether the octets were copied. */
+enum { URING_SEND_REPORT_USAGE = 1u << 3 };
 
 /* Makes a ring with halo's flags. 0 or a negative errno. */
 int uring_init(struct io_uring *uring, uint32_t entries, uint32_t completion_entries);

@@ -249,6 +249,41 @@ void output_sent(struct output *output, size_t len)
     release_empty(output);
 }
 
+size_t output_hold(const struct output *output, struct output_held *held, int count)
+{
+    const struct chunk *last = NULL;
+    size_t octets = 0;
+
+    HALO_ASSERT(count >= 0 && (uint32_t)count <= output->count);
+    for (int i = 0; i < count; i++) {
+        const struct segment *segment = segment_at(output, (uint32_t)i);
+
+        held[i] = (struct output_held){ .chunk = segment->chunk, .block = segment->block };
+        if (segment->chunk == NULL) {
+            segment->block->refs++;
+            octets += segment->len;
+            continue;
+        }
+        segment->chunk->refs++;
+        if (segment->chunk != last) { /* frame headers of one send lie in one chunk, mostly */
+            last = segment->chunk;
+            octets += sizeof(*last);
+        }
+    }
+    return octets;
+}
+
+void output_let_go(struct slab *blocks, const struct output_held *held, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (held[i].chunk != NULL) {
+            chunk_unref(blocks->memory, held[i].chunk);
+        } else {
+            write_block_unref(blocks, held[i].block);
+        }
+    }
+}
+
 void output_clear(struct output *output)
 {
     size_t kept = 0;

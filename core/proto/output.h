@@ -114,6 +114,20 @@ void output_block(struct output *output, struct write_block *block, size_t len);
 int output_describe(struct output *output, struct iovec *iov, int max, size_t limit);
 /* The first `len` octets were sent: drops them. */
 void output_sent(struct output *output, size_t len);
+/*
+ * A send that does not copy reads the octets for longer than until output_sent(): who makes one holds
+ * what it was described. `held` gets a reference for each of the first `count` pieces. Returns the
+ * octets of memory that stay for their sake.
+ */
+struct output_held {
+    struct chunk *chunk; /* one of these two */
+    struct write_block *block;
+};
+size_t output_hold(const struct output *output, struct output_held *held, int count);
+/* Gives the references back, also when the output is gone; `blocks` are the ones that it had. May
+ * call the user. */
+void output_let_go(struct slab *blocks, const struct output_held *held, int count);
+
 /* Forgets everything that was not even described. */
 void output_clear(struct output *output);
 

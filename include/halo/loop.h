@@ -25,6 +25,17 @@ struct halo_loop_options {
      * receive_buffers_max. Powers of two; defaults 128 and 4096. Cost: count x size octets. */
     uint32_t receive_buffers;
     uint32_t receive_buffers_max;
+    /* Not 0: connections without TLS have sends of so many octets and more done without a copy
+     * (SEND_ZC), from 16384 to 131072. What was sent then stays where it is until the peer has
+     * acknowledged it: the calls that tell that octets are not needed any more (the `done` of
+     * borrowed ones, the release of slices) come so much later, and a connection holds up to 1 MiB
+     * more, all of the loop 64 MiB; beyond, sends copy. A peer that acknowledges nothing for 30
+     * seconds is disconnected (HALO_E_TIMEOUT). Where it cannot be had, or nothing is gained, halo
+     * copies as before: kernels before 6.2, more held than RLIMIT_MEMLOCK allows all processes of the user
+     * together (without CAP_IPC_LOCK), UNIX sockets, network devices for which the kernel copies all
+     * the same (loopback, veth: there it costs more than it saves). Default 0: off. For large bodies
+     * over a real network card; measure before you use it. */
+    uint32_t zero_copy_min;
     /* Memory for everything that is made on the loop; all zero: malloc. Copied. */
     halo_allocator allocator;
 };

@@ -30,9 +30,10 @@ struct fake_request {
     struct ring_request request;
     struct iovec pieces[PIECES_MAX]; /* of a send, copied in the enter */
     uint32_t num_pieces;
-    size_t done;   /* octets sent, or received of the budget */
-    bool ending;   /* a cancel came too late: it ends by itself */
-    bool finished; /* its last completion was posted */
+    uint8_t *octets; /* of a send without a copy, as they were in the enter */
+    size_t done;     /* octets sent, or received of the budget */
+    bool ending;     /* a cancel came too late: it ends by itself */
+    bool finished;   /* its last completion was posted */
 };
 
 struct scripted_ring {
@@ -46,6 +47,7 @@ struct scripted_ring {
     uint32_t num_registered;
     struct ring_request *prepared;
     uint32_t num_prepared;
+    struct fake_notes notes;
     struct fake_request **requests;
     uint32_t num_requests;
     uint32_t max_requests;
@@ -107,6 +109,7 @@ static void socket_close(struct scripted_ring *self, int fd, bool reset)
         /* The request would keep the descriptor open in the kernel. */
         HALO_ASSERT(self->requests[i]->finished || self->requests[i]->request.fd != fd);
     }
+    fake_notes_closed(&self->notes, fd);
     fake_socket_close(&self->sockets, fd, reset);
 }
 
@@ -229,6 +232,49 @@ static struct iovec next_piece(const struct fake_request *request)
     return (struct iovec){ 0 };
 }
 
+static bool is_send(const struct ring_request *request)
+{
+    return request->opcode == RING_SEND || request->opcode == RING_SENDMSG ||
+           request->opcode == RING_SENDMSG_ZERO_COPY;
+}
+
+/* The result of a send. One without a copy goes on as a notification, or not. */
+static void complete_send(struct scripted_ring *self, struct fake_request *request, int result)
+{
+    struct fake_notes *notes = &self->notes;
+    const struct ring_request *wanted = &request->request;
+    bool noted = result >= 0 ? !happens(self, notes->how.absent) : notes->how.noted;
+
+    if (wanted->opcode != RING_SENDMSG_ZERO_COPY || !noted) {
+        complete(self, request, result, 0);
+        return;
+    }
+    complete(self, request, result, RING_MORE);
+    request->finished = true;
+    fake_note_add(notes, wanted->user_data, wanted->fd, request->pieces, request->num_pieces,
+                  request->octets, request->done);
+    request->octets = NULL;
+}
+
+/* Notifications come in any order. */
+static bool play_notes(struct scripted_ring *self)
+{
+    struct fake_notes *notes = &self->notes;
+    bool got_on = false;
+
+    for (uint32_t i = notes->count; i > 0; i--) {
+        const struct fake_note *note = &notes->all[i - 1];
+
+        if (!note->closed && (notes->how.hold || happens(self, notes->how.late))) {
+            continue;
+        }
+        post(self, note->user_data, notes->how.copied ? INT32_MIN : 0, RING_NOTIFICATION);
+        fake_note_end(notes, i - 1);
+        got_on = true;
+    }
+    return got_on;
+}
+
 static bool play_send(struct scripted_ring *self, struct fake_request *request)
 {
     const struct scripted_faults *faults = &self->options.faults;
@@ -240,11 +286,15 @@ static bool play_send(struct scripted_ring *self, struct fake_request *request)
     if (socket->broken || socket->out_end || peer == NULL) {
         int error = socket->broken ? -ECONNRESET : -EPIPE;
 
-        complete(self, request, request->done > 0 ? (int)request->done : error, 0);
+        complete_send(self, request, request->done > 0 ? (int)request->done : error);
+        return true;
+    }
+    if (request->request.opcode == RING_SENDMSG_ZERO_COPY && self->notes.how.refuse != 0) {
+        complete_send(self, request, self->notes.how.refuse);
         return true;
     }
     if (request->done == 0 && happens(self, faults->again)) {
-        complete(self, request, -EAGAIN, 0);
+        complete_send(self, request, -EAGAIN);
         return true;
     }
     if (happens(self, faults->reset)) {
@@ -264,7 +314,7 @@ static bool play_send(struct scripted_ring *self, struct fake_request *request)
         }
     }
     if (next_piece(request).iov_len == 0 || cut) {
-        complete(self, request, (int)request->done, 0);
+        complete_send(self, request, (int)request->done);
     }
     return request->finished || request->done > before;
 }
@@ -341,6 +391,7 @@ static bool play(struct scripted_ring *self, struct fake_request *request)
         return play_receive(self, request);
     case RING_SEND:
     case RING_SENDMSG:
+    case RING_SENDMSG_ZERO_COPY:
         return play_send(self, request);
     case RING_ACCEPT:
         return play_accept(self, request);
@@ -362,10 +413,13 @@ static bool play(struct scripted_ring *self, struct fake_request *request)
 
 static void end_cancelled(struct scripted_ring *self, struct fake_request *request)
 {
-    bool is_send = request->request.opcode == RING_SEND || request->request.opcode == RING_SENDMSG;
-
-    if (!request->finished) {
-        complete(self, request, is_send && request->done > 0 ? (int)request->done : -ECANCELED, 0);
+    if (request->finished) {
+        return;
+    }
+    if (is_send(&request->request)) {
+        complete_send(self, request, request->done > 0 ? (int)request->done : -ECANCELED);
+    } else {
+        complete(self, request, -ECANCELED, 0);
     }
 }
 
@@ -398,7 +452,7 @@ static void copy_pieces(struct fake_request *request)
     const struct ring_request *wanted = &request->request;
     const struct msghdr *message = wanted->address;
 
-    if (wanted->opcode == RING_SENDMSG) {
+    if (wanted->opcode == RING_SENDMSG || wanted->opcode == RING_SENDMSG_ZERO_COPY) {
         HALO_ASSERT(message->msg_iovlen <= PIECES_MAX);
         request->num_pieces = (uint32_t)message->msg_iovlen;
         memcpy(request->pieces, message->msg_iov, message->msg_iovlen * sizeof(struct iovec));
@@ -425,8 +479,14 @@ static void add_request(struct scripted_ring *self, const struct ring_request *w
         HALO_ASSERT(self->requests[i]->finished ||
                     self->requests[i]->request.user_data != wanted->user_data);
     }
-    if (wanted->opcode == RING_SEND || wanted->opcode == RING_SENDMSG) {
+    HALO_ASSERT(!fake_note_waits(&self->notes, wanted->user_data));
+    if (is_send(wanted)) {
         copy_pieces(request);
+    }
+    if (wanted->opcode == RING_SENDMSG_ZERO_COPY) {
+        HALO_ASSERT(self->ring.capabilities.send_zero_copy);
+        request->octets = fake_octets_copy(request->pieces, request->num_pieces);
+        self->notes.sends++;
     }
     if (self->num_requests == self->max_requests) {
         self->max_requests = self->max_requests * 2 + 64;
@@ -464,6 +524,7 @@ static void forget_finished(struct scripted_ring *self)
 
     for (uint32_t i = 0; i < self->num_requests; i++) {
         if (self->requests[i]->finished) {
+            free(self->requests[i]->octets);
             free(self->requests[i]);
         } else {
             self->requests[kept++] = self->requests[i];
@@ -496,7 +557,7 @@ static bool play_all(struct scripted_ring *self)
         }
     }
     forget_finished(self);
-    return got_on;
+    return play_notes(self) || got_on;
 }
 
 /* ---- the table ---- */
@@ -522,6 +583,7 @@ static void scripted_exit(struct ring *ring)
     struct scripted_ring *self = self_of(ring);
 
     HALO_ASSERT(self->is_set_up && self->num_requests == 0 && self->num_prepared == 0);
+    HALO_ASSERT(self->notes.count == 0);
     for (uint32_t i = 0; i < GROUPS_MAX; i++) {
         HALO_ASSERT(!self->groups[i].registered);
     }
@@ -534,6 +596,7 @@ static void scripted_free(struct ring *ring)
 
     HALO_ASSERT(!self->is_set_up);
     fake_sockets_fini(&self->sockets);
+    fake_notes_fini(&self->notes);
     free(self->prepared);
     free(self->requests);
     free(self->completions);
@@ -808,4 +871,19 @@ uint32_t scripted_open_sockets(const struct ring *ring)
 uint32_t scripted_in_flight(const struct ring *ring)
 {
     return self_of(ring)->num_requests;
+}
+
+void scripted_set_zero_copy(struct ring *ring, const struct scripted_zero_copy *how)
+{
+    self_of(ring)->notes.how = *how;
+}
+
+uint32_t scripted_notes_waiting(const struct ring *ring)
+{
+    return self_of(ring)->notes.count;
+}
+
+uint64_t scripted_zero_copy_sends(const struct ring *ring)
+{
+    return self_of(ring)->notes.sends;
 }

@@ -17,6 +17,7 @@
 
 #include "core/io/ring.h"
 #include "scripted_sockets.h"
+#include "scripted_zero_copy.h"
 
 /* How often, of 1000 occasions. */
 struct scripted_faults {
@@ -70,6 +71,10 @@ bool scripted_ended(struct ring *ring, int peer);
 void scripted_pass_ns(struct ring *ring, uint64_t ns);
 /* From now on. */
 void scripted_set_faults(struct ring *ring, const struct scripted_faults *faults);
+void scripted_set_zero_copy(struct ring *ring, const struct scripted_zero_copy *how);
+/* Sends without a copy that have their result and not their notification; and all there were. */
+uint32_t scripted_notes_waiting(const struct ring *ring);
+uint64_t scripted_zero_copy_sends(const struct ring *ring);
 /* Drops an operation from the ring; the test has completed it by itself. */
 void scripted_forget(struct ring *ring, const void *operation);
 /* Sockets that nobody has closed. */

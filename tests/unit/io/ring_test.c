@@ -140,10 +140,11 @@ static void test_ring_probe_answers_alike(void **state)
     assert_int_equal(first.receive_budget, second.receive_budget);
     /* The floor: 6.1 has it. */
     assert_true(first.receive_multishot);
-    print_message(
-        "multishot receive %d, its end %d, budget %d, vectorized send %d, multishot accept %d\n",
-        first.receive_multishot, first.receive_end, first.receive_budget, first.send_vectorized,
-        first.accept_multishot);
+    assert_int_equal(first.send_zero_copy, second.send_zero_copy);
+    print_message("multishot receive %d, its end %d, budget %d, vectorized send %d, send without a "
+                  "copy %d, multishot accept %d\n",
+                  first.receive_multishot, first.receive_end, first.receive_budget,
+                  first.send_vectorized, first.send_zero_copy, first.accept_multishot);
 }
 
 static void test_ring_releases_with_the_accept_bug(void **state)
