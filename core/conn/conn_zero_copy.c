@@ -80,9 +80,6 @@ static uint64_t deadline_of(const struct conn_zero_copy *zero_copy)
     const struct conn *conn = zero_copy->conn;
     uint64_t deadline = LIST_ITEM(zero_copy->sends.next, struct zero_copy_send, link)->deadline_ns;
 
-    if (zero_copy->ending && loop_closing(conn->loop)) {
-        return 0;
-    }
     if (zero_copy->ending && (conn->broken || conn->hurried)) {
         return min_u64(deadline, zero_copy->ending_since_ns + ms(RELEASE_HURRY_MS));
     }
