@@ -65,9 +65,8 @@ static void respond(struct world *world, halo_stream *stream)
     assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
     switch ((enum world_body)(body->id / 2 % BODY_KINDS)) {
     case BODY_BORROWED:
-        assert_int_equal(halo_stream_write_borrow(stream, body->data, len, HALO_END_STREAM,
-                                                  body_back, body),
-                         0);
+        assert_int_equal(
+            halo_stream_write_borrow(stream, body->data, len, HALO_END_STREAM, body_back, body), 0);
         return;
     case BODY_COPIED:
         assert_int_equal(halo_stream_write(stream, body->data, len, HALO_END_STREAM), 0);
@@ -175,8 +174,8 @@ static bool make_request(struct world_link *link)
         return false;
     }
     link->world->requests--;
-    assert_int_equal(
-        halo_session_request(link->client, &request, HALO_END_STREAM, NULL, &stream), 0);
+    assert_int_equal(halo_session_request(link->client, &request, HALO_END_STREAM, NULL, &stream),
+                     0);
     return true;
 }
 
@@ -189,8 +188,7 @@ static bool client_reads(struct world_link *link)
     if (len == 0) {
         return false;
     }
-    assert_int_equal(
-        halo_session_recv(link->client, octets, len, link->world->loop->now_ns), 0);
+    assert_int_equal(halo_session_recv(link->client, octets, len, link->world->loop->now_ns), 0);
     while (halo_session_poll(link->client, &event) != 0) {
         if (event.type == HALO_EVENT_DATA) {
             take_data(link, &event);

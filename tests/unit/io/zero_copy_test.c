@@ -296,8 +296,8 @@ static void test_zero_copy_option(void **state)
         assert_int_equal(halo_connection_memory_bound(&session, &options, 0, &with), status);
         if (status == 0) {
             assert_int_equal(with.output - without.output, cases[i].min != 0 ? HELD_MAX : 0);
-            assert_int_equal(with.total - without.total, with.output - without.output +
-                                                             with.connection - without.connection);
+            assert_int_equal(with.total - without.total,
+                             with.output - without.output + with.connection - without.connection);
         }
     }
 }

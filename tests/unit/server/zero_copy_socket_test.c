@@ -63,8 +63,8 @@ static void on_stream(halo_stream *stream, halo_header_list headers, unsigned fl
     assert_true(!talk->little || setrlimit(RLIMIT_MEMLOCK, &little) == 0);
     talk->lent++;
     assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
-    assert_int_equal(
-        halo_stream_write_borrow(stream, body, BODY, HALO_END_STREAM, body_back, talk), 0);
+    assert_int_equal(halo_stream_write_borrow(stream, body, BODY, HALO_END_STREAM, body_back, talk),
+                     0);
 }
 
 static void on_close(halo_server *server, void *user_data)
@@ -229,8 +229,8 @@ static int run_with_little_memory(void)
     struct talk talk;
 
     /* Root may lock what it likes. */
-    if (geteuid() == 0 && (setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-                           setresuid(NOBODY, NOBODY, NOBODY) != 0)) {
+    if (geteuid() == 0 &&
+        (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)) {
         return 2;
     }
     talk_run(&talk, false, true);
