@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,11 +105,9 @@ struct giver {
     unsigned num_held;
     unsigned long long notified;
     unsigned long long copied;
-    int result; /* of the operation under way; INT_MIN: none yet */
+    int result; /* of the operation that has ended last */
     int ended;
 };
-
-enum { TAG_NOTED = BLOCKS_MAX };
 
 /* Takes completions until the operation under way has its own, or (when none is) until a block is
  * free. */
@@ -148,93 +145,98 @@ static void fill(struct giver *giver, int file, unsigned block, unsigned long lo
 
     io_uring_prep_read(sqe, file, giver->blocks + (size_t)block * giver->size, giver->size,
                        *offset);
-    sqe->user_data = TAG_NOTED;
+    sqe->user_data = block;
     work(giver, 0);
-    if (giver->result < (int)giver->size) {
-        *offset = 0;
-        return;
-    }
-    *offset += giver->size;
+    /* At the end of the file the rest of the block is what it was. */
+    *offset = giver->result < (int)giver->size ? 0 : *offset + giver->size;
 }
 
 static void send_block(struct giver *giver, int fd, unsigned block, int zero)
 {
-    unsigned done = 0;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&giver->ring);
+    const char *from = giver->blocks + (size_t)block * giver->size;
 
-    while (done < giver->size) {
-        struct io_uring_sqe *sqe = io_uring_get_sqe(&giver->ring);
-        const char *from = giver->blocks + (size_t)block * giver->size + done;
-
-        if (zero) {
-            io_uring_prep_send_zc(sqe, fd, from, giver->size - done, MSG_WAITALL | MSG_NOSIGNAL,
-                                  REPORT_USAGE);
-        } else {
-            io_uring_prep_send(sqe, fd, from, giver->size - done, MSG_WAITALL | MSG_NOSIGNAL);
-        }
-        sqe->user_data = block;
-        work(giver, 0);
-        errno = giver->result < 0 ? -giver->result : 0;
-        require(giver->result > 0, "send");
-        done += (unsigned)giver->result;
-        require(done == giver->size, "short send");
+    if (zero) {
+        io_uring_prep_send_zc(sqe, fd, from, giver->size, MSG_WAITALL | MSG_NOSIGNAL, REPORT_USAGE);
+    } else {
+        io_uring_prep_send(sqe, fd, from, giver->size, MSG_WAITALL | MSG_NOSIGNAL);
     }
+    sqe->user_data = block;
+    work(giver, 0);
+    errno = giver->result < 0 ? -giver->result : 0;
+    require(giver->result == (int)giver->size, "send");
+}
+
+/* A block that nobody reads. In memory the octets stay the same, and one after the other has its
+ * turn, as the files of a cache; from a file the first is taken, which is in the processor's cache. */
+static unsigned take_block(struct giver *giver, unsigned last, int in_turn)
+{
+    unsigned block = in_turn ? (last + 1) % giver->count : 0;
+
+    if (giver->num_held == giver->count) {
+        work(giver, 1);
+    }
+    while (giver->held[block]) {
+        block = (block + 1) % giver->count;
+    }
+    return block;
+}
+
+static void set_up(struct giver *giver, unsigned size, int zero)
+{
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+    };
+
+    require(size > 0 && size <= BLOCK_MAX, "size");
+    giver->size = size;
+    giver->count = zero ? HELD_MAX / size : 1;
+    giver->count = giver->count < BLOCKS_MAX ? giver->count : BLOCKS_MAX;
+    giver->blocks = aligned_alloc(4096, ((size_t)giver->count * size + 4095) & ~(size_t)4095);
+    require(giver->blocks != NULL, "memory");
+    memset(giver->blocks, 'x', (size_t)giver->count * size);
+    errno = -io_uring_queue_init_params(256, &giver->ring, &params);
+    require(errno == 0, "io_uring");
+}
+
+static int connect_to(const char *address, const char *port)
+{
+    struct sockaddr_in to = address_of(address, port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1;
+
+    require(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
 }
 
 static int give(char **argv)
 {
     static struct giver giver;
-    struct sockaddr_in to = address_of(argv[0], argv[1]);
+    int fd = connect_to(argv[0], argv[1]);
     int zero = strcmp(argv[2], "zero") == 0;
     int file = strcmp(argv[3], "memory") == 0 ? -1 : open(argv[3], O_RDONLY);
     unsigned long long left = strtoull(argv[5], NULL, 10) << 20;
     unsigned long long offset = 0;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int on = 1;
     unsigned block = 0;
     long long begin_us;
     long long cpu_us;
-    struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-    };
 
-    giver.size = (unsigned)atoi(argv[4]);
-    require(giver.size > 0 && giver.size <= BLOCK_MAX, "size");
-    giver.count = zero ? HELD_MAX / giver.size : 1;
-    giver.count = giver.count < 1 ? 1 : giver.count > BLOCKS_MAX ? BLOCKS_MAX : giver.count;
-    giver.blocks = aligned_alloc(4096, ((size_t)giver.count * giver.size + 4095) & ~(size_t)4095);
-    require(giver.blocks != NULL, "memory");
-    memset(giver.blocks, 'x', (size_t)giver.count * giver.size);
-    errno = -io_uring_queue_init_params(256, &giver.ring, &params);
-    require(errno == 0, "io_uring");
-    require(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    set_up(&giver, (unsigned)atoi(argv[4]), zero);
     begin_us = clock_us();
     cpu_us = own_cpu_us();
     while (left > 0) {
-        if (giver.num_held == giver.count) {
-            work(&giver, 1);
-        }
-        if (file < 0) {
-            /* The same octets again: nobody writes into them. */
-            block = zero ? (block + 1) % giver.count : 0;
-        } else {
-            for (block = 0; giver.held[block]; block++) {
-            }
+        block = take_block(&giver, block, file < 0);
+        if (file >= 0) {
             fill(&giver, file, block, &offset);
-        }
-        while (giver.held[block]) {
-            block = (block + 1) % giver.count;
         }
         send_block(&giver, fd, block, zero);
         left -= left < giver.size ? left : giver.size;
     }
     shutdown(fd, SHUT_WR);
     while (giver.num_held > 0) {
-        unsigned before = giver.count;
-
-        giver.count = giver.num_held; /* wait for one more */
+        giver.count = giver.num_held; /* waits for one more */
         work(&giver, 1);
-        giver.count = before;
     }
     printf("cpu_us=%lld wall_us=%lld notified=%llu copied=%llu\n", own_cpu_us() - cpu_us,
            clock_us() - begin_us, giver.notified, giver.copied);
