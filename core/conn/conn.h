@@ -211,10 +211,10 @@ size_t conn_zero_copy_send_size(void);
 /* Adds what a connection holds for it, with that option. */
 void conn_zero_copy_memory_bound(uint32_t min, struct halo_memory_bound *bound);
 
-/* What is sent by the connection now stays in use for long. */
+/* May what the connection sends stay in use until the peer has acknowledged it? */
 static inline bool conn_sends_zero_copy(const struct conn *conn)
 {
-    return HALO_UNLIKELY(conn->zero_copy != NULL) && conn->zero_copy_min != 0;
+    return conn->zero_copy_min != 0;
 }
 
 /* Tells what the session's event means, be it of the session or a rare one of a stream. */

@@ -1,5 +1,9 @@
 #include "zero_copy_fixture.h"
 
+#include <sys/mman.h>
+
+#include <halo/server.h>
+
 uint32_t world_random(struct world *world, uint32_t limit)
 {
     return (uint32_t)((scripted_random(world->ring) >> 33) % limit);
@@ -10,9 +14,20 @@ uint64_t world_held(const struct world *world)
     return conn_env_of(world->loop)->zero_copy_octets;
 }
 
-static uint8_t octet_at(uint32_t id, uint64_t at)
+static enum world_body kind_of(const struct world *world, uint32_t id)
 {
-    uint8_t octet = (uint8_t)(at * 131 + (at >> 8) * 7 + id * 29);
+    return world->only_files ? BODY_FILE : (enum world_body)(id / 2 % BODY_KINDS);
+}
+
+/* What tells bodies apart; but there is one file. */
+static uint32_t number_of(const struct world *world, uint32_t id)
+{
+    return kind_of(world, id) != BODY_FILE ? id : 0;
+}
+
+static uint8_t octet_at(uint32_t number, uint64_t at)
+{
+    uint8_t octet = (uint8_t)(at * 131 + (at >> 8) * 7 + (at >> 16) + number * 29);
 
     return octet != 0xDD ? octet : 0;
 }
@@ -47,23 +62,33 @@ static int read_body(void *ctx, uint8_t *out, size_t cap, size_t *len, int *end)
     return 0;
 }
 
-static void respond(struct world *world, halo_stream *stream)
+static void respond_file(struct world *world, halo_stream *stream, size_t len)
 {
-    size_t len = world->body_min;
-    struct body *body;
-    halo_slice slice;
+    const struct halo_file_options options = { .length = (int64_t)len };
 
-    if (world->body_max > len) {
-        len += world_random(world, (uint32_t)(world->body_max - len));
-    }
-    body = malloc(sizeof(*body) + len);
+    assert_true(len <= WORLD_FILE_LEN);
+    assert_int_equal(halo_stream_respond_fd(stream, 200, NULL, world->file, &options), 0);
+}
+
+static struct body *make_body(struct world *world, halo_stream *stream, size_t len)
+{
+    struct body *body = malloc(sizeof(*body) + len);
+
     *body = (struct body){ .world = world, .len = len, .id = halo_stream_id(stream) };
     for (size_t i = 0; i < len; i++) {
         body->data[i] = octet_at(body->id, i);
     }
     world->lent++;
+    return body;
+}
+
+static void respond(struct world *world, halo_stream *stream, size_t len)
+{
+    struct body *body = make_body(world, stream, len);
+    halo_slice slice;
+
     assert_int_equal(halo_stream_respond(stream, 200, NULL, 0), 0);
-    switch ((enum world_body)(body->id / 2 % BODY_KINDS)) {
+    switch (kind_of(world, body->id)) {
     case BODY_BORROWED:
         assert_int_equal(
             halo_stream_write_borrow(stream, body->data, len, HALO_END_STREAM, body_back, body), 0);
@@ -76,8 +101,7 @@ static void respond(struct world *world, halo_stream *stream)
         assert_int_equal(halo_slice_wrap(&slice, body->data, len, body_back, body), 0);
         assert_int_equal(halo_stream_write_slice(stream, &slice, HALO_END_STREAM), 0);
         return;
-    case BODY_SOURCE:
-    case BODY_KINDS:
+    default:
         break;
     }
     assert_int_equal(
@@ -89,11 +113,19 @@ static void respond(struct world *world, halo_stream *stream)
 static void on_stream(struct conn *conn, halo_stream *stream, halo_header_list headers,
                       unsigned flags)
 {
-    const struct world_link *link = conn->owner_data;
+    struct world *world = ((struct world_link *)conn->owner_data)->world;
+    size_t len = world->body_min;
 
     (void)headers;
     (void)flags;
-    respond(link->world, stream);
+    if (world->body_max > len) {
+        len += world_random(world, (uint32_t)(world->body_max - len));
+    }
+    if (kind_of(world, halo_stream_id(stream)) == BODY_FILE) {
+        respond_file(world, stream, len);
+    } else {
+        respond(world, stream, len);
+    }
 }
 
 static void on_open(struct conn *conn)
@@ -134,9 +166,10 @@ static void take_data(struct world_link *link, const struct halo_event *event)
     struct world *world = link->world;
     uintptr_t at = (uintptr_t)halo_stream_user_data(event->stream);
     uint32_t id = halo_stream_id(event->stream);
+    uint32_t number = number_of(world, id);
 
     for (size_t i = 0; i < event->u.data.len; i++) {
-        if (event->u.data.data[i] != octet_at(id, at + i)) {
+        if (event->u.data.data[i] != octet_at(number, at + i)) {
             fail_msg("octet %zu of stream %u is %02x", (size_t)at + i, id, event->u.data.data[i]);
         }
     }
@@ -287,6 +320,19 @@ static void add_link(struct world *world)
     conn_start(link->conn);
 }
 
+static int make_file(void)
+{
+    uint8_t *octets = malloc(WORLD_FILE_LEN);
+    int file = memfd_create("body", MFD_CLOEXEC);
+
+    for (uint64_t i = 0; i < WORLD_FILE_LEN; i++) {
+        octets[i] = octet_at(0, i);
+    }
+    assert_int_equal(write(file, octets, WORLD_FILE_LEN), WORLD_FILE_LEN);
+    free(octets);
+    return file;
+}
+
 void world_open(struct world *world, const struct world_options *options, uint32_t connections)
 {
     struct scripted_options scripted = {
@@ -303,7 +349,12 @@ void world_open(struct world *world, const struct world_options *options, uint32
     };
     struct halo_loop_options loop;
 
-    *world = (struct world){ .at_once = 1 };
+    static int file;
+
+    if (file == 0) {
+        file = make_file(); /* of all worlds */
+    }
+    *world = (struct world){ .at_once = 1, .file = file };
     halo_loop_options_init(&loop);
     loop.zero_copy_min = options->zero_copy_min != 0 ? options->zero_copy_min : 16384;
     world->ring = scripted_ring_new(&scripted);

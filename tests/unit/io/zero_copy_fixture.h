@@ -1,6 +1,6 @@
 /*
  * Connections of a server that sends without a copy, over the scripted ring, and clients at their
- * other ends: halo's own sans-I/O sessions. Each response has a body of one of four kinds, whose
+ * other ends: halo's own sans-I/O sessions. Each response has a body of one of five kinds, whose
  * memory is overwritten as soon as halo gives it back; what arrives is compared octet by octet, and
  * the ring looks at what was sent once more when its notification comes.
  */
@@ -12,9 +12,9 @@
 #include "core/conn/conn.h"
 #include "scripted_ring.h"
 
-enum { WORLD_CONNECTIONS_MAX = 80, WORLD_STREAMS = 16 };
+enum { WORLD_CONNECTIONS_MAX = 80, WORLD_STREAMS = 16, WORLD_FILE_LEN = 8 * 1024 * 1024 };
 
-enum world_body { BODY_BORROWED, BODY_COPIED, BODY_SLICE, BODY_SOURCE, BODY_KINDS };
+enum world_body { BODY_BORROWED, BODY_COPIED, BODY_SLICE, BODY_SOURCE, BODY_FILE, BODY_KINDS };
 
 struct world;
 
@@ -33,6 +33,7 @@ struct world {
     struct halo_loop *loop;
     struct ring *ring;
     struct loop_handle handle;
+    int file; /* WORLD_FILE_LEN octets, for bodies */
     struct world_link links[WORLD_CONNECTIONS_MAX];
     uint32_t num_links;
     /* What the clients do. */
@@ -41,6 +42,7 @@ struct world {
     size_t body_min, body_max;
     uint32_t reset_of_1000; /* how often a frame of DATA is answered by a reset, of either side */
     bool stalled;           /* they do not read */
+    bool only_files;        /* are responded with */
     bool (*over)(struct world *world);
     /* What has happened. */
     uint64_t resets;

@@ -19,6 +19,11 @@ static uint64_t sends(const struct world *world)
     return scripted_zero_copy_sends(world->ring);
 }
 
+static bool is_held(const struct world *world)
+{
+    return scripted_notes_waiting(world->ring) > 0;
+}
+
 static void expect_gone(const struct world *world, int status)
 {
     for (uint32_t i = 0; i < world->num_links; i++) {
@@ -127,6 +132,48 @@ static void test_scorecard_56_zero_copy_resets(void **state)
     }
 }
 
+static int looks;
+
+static bool is_stuck(struct world *world)
+{
+    return is_held(world) && ++looks > 50;
+}
+
+/* The peer stops reading, the streams are reset, and others have their memory. */
+static void test_scorecard_56_zero_copy_resets_of_a_peer_that_stalls(void **state)
+{
+    struct world_options options = {
+        .socket_buffer = 300 * 1024,
+        .zero_copy = { .hold = true },
+    };
+    struct world world;
+
+    (void)state;
+    for (options.seed = 1; options.seed <= 20; options.seed++) {
+        world_open(&world, &options, 1);
+        fetch(&world, 1, 1);
+        world.at_once = WORLD_STREAMS;
+        world.requests = WORLD_STREAMS;
+        world.body_min = world.body_max = 60000;
+        world.stalled = true;
+        looks = 0;
+        world_run(&world, is_stuck);
+        for (uint32_t id = 3; id < 3 + 2 * WORLD_STREAMS; id += 2) {
+            halo_stream *stream = stream_store_find(&world.links[0].conn->session->store, id);
+
+            if (stream != NULL) {
+                halo_stream_reset(stream, HALO_INTERNAL_ERROR);
+            }
+        }
+        world.stalled = false;
+        world_run(&world, world_is_quiet);
+        fetch(&world, WORLD_STREAMS, 60000);
+        scripted_set_zero_copy(world.ring, &(struct scripted_zero_copy){ 0 });
+        world_leave(&world);
+        world_close(&world);
+    }
+}
+
 /* Everything is read and nothing acknowledged: so much is held and no more, the rest is copied. */
 static void test_zero_copy_bound_of_a_connection(void **state)
 {
@@ -135,7 +182,7 @@ static void test_zero_copy_bound_of_a_connection(void **state)
     struct scripted_zero_copy released = { 0 };
 
     (void)state;
-    for (; options.seed <= 4; options.seed++) { /* streams 1, 3, 5, 7: all kinds of bodies */
+    for (; options.seed <= BODY_KINDS; options.seed++) { /* streams 1, 3 ...: all kinds of bodies */
         world_open(&world, &options, 1);
         for (uint64_t i = 1; i < options.seed; i++) {
             fetch(&world, 1, 1);
@@ -147,6 +194,25 @@ static void test_zero_copy_bound_of_a_connection(void **state)
         assert_true(world.loop->memory.chunks_in_use > 0); /* of frame headers */
         scripted_set_zero_copy(world.ring, &released);
         fetch(&world, 1, 100000);
+        world_leave(&world);
+        world_close(&world);
+    }
+}
+
+/* What files are read into comes back late: nobody waits for it. */
+static void test_zero_copy_files_do_not_wait(void **state)
+{
+    const struct world_options options = { .seed = 8, .zero_copy = { .hold = true } };
+    struct world world;
+
+    (void)state;
+    for (uint32_t at_once = 1; at_once <= WORLD_STREAMS; at_once *= 4) {
+        world_open(&world, &options, 1);
+        world.only_files = true;
+        world.at_once = at_once;
+        fetch(&world, 40, 30000);
+        assert_true(is_held(&world));
+        scripted_set_zero_copy(world.ring, &(struct scripted_zero_copy){ 0 });
         world_leave(&world);
         world_close(&world);
     }
@@ -307,11 +373,6 @@ static void test_zero_copy_option(void **state)
 static uint64_t began_ns;
 static uint64_t passed_ms;
 
-static bool is_held(struct world *world)
-{
-    return scripted_notes_waiting(world->ring) > 0;
-}
-
 static bool all_gone(struct world *world)
 {
     for (uint32_t i = 0; i < world->num_links; i++) {
@@ -467,7 +528,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zero_copy_delivers),
         cmocka_unit_test(test_scorecard_56_zero_copy_resets),
+        cmocka_unit_test(test_scorecard_56_zero_copy_resets_of_a_peer_that_stalls),
         cmocka_unit_test(test_zero_copy_bound_of_a_connection),
+        cmocka_unit_test(test_zero_copy_files_do_not_wait),
         cmocka_unit_test(test_zero_copy_bound_of_a_loop),
         cmocka_unit_test(test_zero_copy_refused),
         cmocka_unit_test(test_zero_copy_refused_for_the_loop),
