@@ -165,10 +165,8 @@ void conn_advance_end(struct conn *conn)
         io_sender_cancel(&conn->sender);
         return; /* on_sent follows */
     }
-    if (HALO_UNLIKELY(conn->zero_copy != NULL) && !conn_zero_copy_over(conn)) {
-        return; /* woken when it is */
-    }
-    if (io_receiver_idle(&conn->receiver)) {
+    if (io_receiver_idle(&conn->receiver) &&
+        (HALO_LIKELY(conn->zero_copy == NULL) || conn_zero_copy_over(conn))) {
         finish(conn);
     }
 }

@@ -71,6 +71,7 @@ void conn_zero_copy_memory_bound(uint32_t min, struct halo_memory_bound *bound)
     bound->output += CONNECTION_HELD_MAX;
     bound->connection += objects;
     bound->total += CONNECTION_HELD_MAX + objects;
+    bound->shared += (uint64_t)SLAB_BLOCKS_KEPT * CONN_SLAB * sizeof(struct zero_copy_send);
 }
 
 /* ---- who does not let go in time ------------------------------------------------------- */

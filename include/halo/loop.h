@@ -25,7 +25,7 @@ struct halo_loop_options {
      * receive_buffers_max. Powers of two; defaults 128 and 4096. Cost: count x size octets. */
     uint32_t receive_buffers;
     uint32_t receive_buffers_max;
-    /* Not 0: connections without TLS have sends of so many octets and more done without a copy
+    /* Not 0: connections of HTTP/2 without TLS have sends of so many octets and more done without a copy
      * (SEND_ZC), from 16384 to 131072. What was sent then stays where it is until the peer has
      * acknowledged it: the calls that tell that octets are not needed any more (the `done` of
      * borrowed ones, the release of slices) come so much later, and a connection holds up to 1 MiB

@@ -398,7 +398,11 @@ static void stop_clock(struct world *world)
 /* A connection with octets that its peer has read and does not acknowledge. */
 static void open_held(struct world *world)
 {
-    const struct world_options options = { .seed = 7, .zero_copy = { .hold = true } };
+    const struct world_options options = {
+        .seed = 7,
+        .faults = { .cancel_late = 1000 }, /* the receiver ends later than it is told to */
+        .zero_copy = { .hold = true },
+    };
 
     world_open(world, &options, 1);
     fetch(world, 1, 1); /* the next body is a copy, the one behind it a slice */

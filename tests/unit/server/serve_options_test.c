@@ -62,6 +62,12 @@ static void test_serve_options_all(void **state)
     assert_true(options.quiet);
     assert_true(options.balance);
 
+    assert_int_equal(options.zero_copy_min, 0);
+
+    assert_int_equal(parse("serve --root d --listen :1 --zero-copy 16384"), SERVE_OPTIONS_OK);
+    assert_int_equal(options.zero_copy_min, 16384);
+    assert_int_equal(parse("serve --root d --listen :1 --zero-copy=131072"), SERVE_OPTIONS_OK);
+    assert_int_equal(options.zero_copy_min, 131072);
     assert_int_equal(parse("serve --help"), SERVE_OPTIONS_HELP);
     assert_int_equal(parse("serve -h"), SERVE_OPTIONS_HELP);
     assert_int_equal(parse("serve --version"), SERVE_OPTIONS_VERSION);
@@ -130,6 +136,8 @@ static void test_serve_options_mistakes(void **state)
     check_wrong("serve --root d --listen :1 --workers=", "needs a value");
     check_wrong("serve --root d --listen :1 --max-streams many", "--max-streams must be a number");
     check_wrong("serve --root d --listen :1 --max-streams 99999999999999999999", "from 1 to");
+    check_wrong("serve --root d --listen :1 --zero-copy 16383", "from 16384 to 131072");
+    check_wrong("serve --root d --listen :1 --zero-copy 131073", "from 16384 to 131072");
     check_wrong("serve --root d --listen :1 --quiet=yes", "--quiet takes no value");
     check_wrong("serve --root d --listen :1 --port 80", "unknown option --port");
     check_wrong("serve --root d --listen :1 -v", "unknown option -v");
