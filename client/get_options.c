@@ -265,8 +265,9 @@ static int print_version(void)
 {
     char text[256];
 
-    snprintf(text, sizeof(text), "halo-get %s%s%s\n", halo_version(),
-             *halo_tls_library() != '\0' ? ", " : ", without TLS", halo_tls_library());
+    snprintf(text, sizeof(text), "halo-get %s%s%s%s%s\n", halo_version(),
+             *halo_tls_library() != '\0' ? ", " : ", without TLS", halo_tls_library(),
+             *halo_tls_accelerator() != '\0' ? ", " : "", halo_tls_accelerator());
     return print(text);
 }
 

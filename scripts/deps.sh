@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what halo needs on a Debian machine, and builds the wolfSSL it links.
 #
-#   scripts/deps.sh [set...]          sets: build (default), test, bench, demo, http1, all
+#   scripts/deps.sh [set...]          sets: build (default), test, bench, demo, http1, accel, all
 #   scripts/deps.sh --print-wolfssl   print the install prefix of wolfSSL, building it when it is not there
 #   scripts/deps.sh --refresh ...     look for the wanted wolfSSL again where an older one is in use
 #
@@ -34,6 +34,8 @@ readonly SET_bench="h2o nginx-light nghttp2-client nghttp2-server libnghttp2-dev
 readonly SET_demo="curl openssl ca-certificates"
 # The parser of the HTTP/1.1 fallback (-Dhttp1=enabled), which the package carries as C source.
 readonly SET_http1="node-llhttp"
+# AES-GCM for long records (-Daccel=ipsec-mb); there is no such package but for x86-64.
+readonly SET_accel="libipsec-mb-dev"
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 
@@ -470,12 +472,20 @@ for argument in "$@"; do
     --print-wolfssl) print_only=1 ;;
     --refresh) refresh=1 ;;
     build | test | bench | demo | http1) sets+=("$argument") ;;
-    all) sets+=(build test bench demo http1) ;;
+    accel)
+        [ "$(uname -m)" = x86_64 ] ||
+            die "the accelerator (libipsec-mb) is for x86-64; this machine is $(uname -m)"
+        sets+=(accel)
+        ;;
+    all)
+        sets+=(build test bench demo http1)
+        [ "$(uname -m)" != x86_64 ] || sets+=(accel)
+        ;;
     -h | --help)
         sed -n '2,/^set /{/^#/s/^# \?//p}' "$0"
         exit 0
         ;;
-    *) die "unknown argument: $argument" "sets are: build test bench demo http1 all" ;;
+    *) die "unknown argument: $argument" "sets are: build test bench demo http1 accel all" ;;
     esac
 done
 

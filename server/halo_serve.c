@@ -186,6 +186,19 @@ static int listen_on_all(struct program *program)
     return 0;
 }
 
+/* What was built to be quicker and is not is worth a line. */
+static void tell_accelerator(const struct program *program)
+{
+    bool tls = false;
+
+    for (uint32_t i = 0; i < program->options.num_listeners; i++) {
+        tls = tls || program->options.listeners[i].tls;
+    }
+    if (tls && !program->options.quiet && halo_tls_accelerator_off()[0] != '\0') {
+        (void)complain(0, "%s", halo_tls_accelerator_off());
+    }
+}
+
 /* ---- the run --------------------------------------------------------------------------- */
 
 static int run(struct program *program)
@@ -199,6 +212,7 @@ static int run(struct program *program)
 
         return complain(EXIT_FAILED, "%s", why[0] != '\0' ? why : halo_status_text(status));
     }
+    tell_accelerator(program);
     if (halo_loop_post(program->loop, on_running, program) != 0 ||
         !serve_signals_start(&signals, program->server)) {
         return complain(EXIT_FAILED, "no memory or no thread to start with");
@@ -216,8 +230,11 @@ static int run(struct program *program)
 
 static int print_version(void)
 {
-    printf("halo-serve %s%s%s%s\n", halo_version(), halo_tls_library()[0] != '\0' ? " (" : "",
-           halo_tls_library(), halo_tls_library()[0] != '\0' ? ")" : "");
+    const char *library = halo_tls_library();
+    const char *accelerator = halo_tls_accelerator();
+
+    printf("halo-serve %s%s%s%s%s%s\n", halo_version(), library[0] != '\0' ? " (" : "", library,
+           accelerator[0] != '\0' ? ", " : "", accelerator, library[0] != '\0' ? ")" : "");
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/base/options.h"
+#include "tls/accel.h"
 #include "tls/library.h"
 #include "tls/limits.h"
 #include "tls/record_io.h"
@@ -111,6 +112,7 @@ static int set_basics(struct halo_tls_context *context, const struct tls_report 
     bool server = context->role == HALO_TLS_SERVER;
     bool good = true;
 
+    tls_accel_attach(wolf);
     if (context->version_min == HALO_TLS_1_2) {
         good = good && wolfSSL_CTX_SetMinVersion(wolf, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS;
     }

@@ -51,6 +51,16 @@ const char *halo_tls_library_holes(void)
     return "";
 }
 
+const char *halo_tls_accelerator(void)
+{
+    return "";
+}
+
+const char *halo_tls_accelerator_off(void)
+{
+    return "";
+}
+
 struct transport *tls_transport_new(struct memory *memory, halo_tls_context *context,
                                     const char *server_name, const uint64_t *now_ns)
 {

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "tls/accel.h"
 #include "tls/allocator.h"
 #include "tls/tls.h"
 
@@ -33,6 +34,9 @@ static void start(void)
     have_thread_end = pthread_key_create(&thread_end, at_thread_end) == 0;
     tls_allocator_install();
     start_status = wolfSSL_Init();
+    if (start_status == WOLFSSL_SUCCESS) {
+        tls_accel_install();
+    }
 }
 
 int tls_library_start(const struct tls_report *report)
@@ -81,6 +85,23 @@ const char *halo_tls_library_holes(void)
            "concern "
            "clients, and servers that ask for certificates. Resumption holes: halo does not "
            "resume.";
+}
+
+static bool is_started(void)
+{
+    const struct tls_report nobody = { NULL, 0 };
+
+    return tls_library_start(&nobody) == 0;
+}
+
+const char *halo_tls_accelerator(void)
+{
+    return is_started() ? tls_accel_name() : "";
+}
+
+const char *halo_tls_accelerator_off(void)
+{
+    return is_started() ? tls_accel_off() : "";
 }
 
 void tls_thread_exit(void)

@@ -158,6 +158,15 @@ HALO_API const char *halo_tls_library(void);
  * sentences for the user; "" when none is known. Static. */
 HALO_API const char *halo_tls_library_holes(void);
 
+/* What encrypts and decrypts long records of AES-GCM in place of that library: "ipsec-mb 1.3.0";
+ * "" when nothing does. Builds with -Daccel=ipsec-mb have it where the processor has VAES and
+ * AVX-512 and known answers came out right. The first call, or the first context, tests that. Any
+ * thread. Static. */
+HALO_API const char *halo_tls_accelerator(void);
+/* Why an accelerator that halo was built with is off, as a sentence for the user; "" when it is on,
+ * or halo was built without. Any thread. Static. */
+HALO_API const char *halo_tls_accelerator_off(void);
+
 #ifdef __cplusplus
 }
 #endif

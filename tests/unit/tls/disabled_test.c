@@ -25,6 +25,8 @@ static void contexts_cannot_be_made(void **state)
     halo_tls_context_free(NULL);
     assert_string_equal(halo_tls_library(), "");
     assert_string_equal(halo_tls_library_holes(), "");
+    assert_string_equal(halo_tls_accelerator(), "");
+    assert_string_equal(halo_tls_accelerator_off(), "");
 }
 
 int main(void)
