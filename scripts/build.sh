@@ -5,11 +5,13 @@
 #
 # Types:
 #   release    -O2, what is measured and installed
+#   accel      the same with -Daccel=ipsec-mb (scripts/deps.sh accel; x86-64)
 #   debug      -O0 -g, with the debug checks
-#   asan       address and undefined-behaviour sanitizers; with HTTP/1.1 where node-llhttp is there
+#   asan       address and undefined-behaviour sanitizers; with HTTP/1.1 where node-llhttp is there,
+#              and with the accelerator where libipsec-mb-dev is
 #   tsan       thread sanitizer
 #   coverage   gcc's coverage counters
-#   clang      release by clang; with HTTP/1.1 where node-llhttp is there
+#   clang      release by clang; with HTTP/1.1 and the accelerator like asan
 #   h2c        release without TLS: needs no wolfSSL
 #   fuzz       the libFuzzer targets, by clang; with HTTP/1.1 where node-llhttp is there
 #
@@ -25,16 +27,19 @@ cd "$(dirname "$0")/.."
 describe_type() {
     compiler=${CC:-gcc}
     tls=1
+    local accel=none
+    if [ "$(uname -m)" = x86_64 ] && [ -f /usr/include/intel-ipsec-mb.h ]; then accel=ipsec-mb; fi
     case $1 in
     release) options=(--buildtype=release -Doptimization=3) ;;
+    accel) options=(--buildtype=release -Doptimization=3 -Daccel=ipsec-mb) ;;
     debug) options=(--buildtype=debug) ;;
-    asan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dhttp1=auto) ;;
+    asan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dhttp1=auto "-Daccel=$accel") ;;
     tsan) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
     # Without optimization: a branch of the source is then a branch that is counted.
     coverage) options=(--buildtype=debug -Doptimization=0 -Db_coverage=true) ;;
     clang)
         compiler=clang
-        options=(--buildtype=release -Doptimization=3 -Dhttp1=auto)
+        options=(--buildtype=release -Doptimization=3 -Dhttp1=auto "-Daccel=$accel")
         ;;
     h2c)
         tls=
@@ -45,7 +50,7 @@ describe_type() {
         options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true -Dhttp1=auto)
         ;;
     *)
-        echo "build: unknown type: $1 (release debug asan tsan coverage clang h2c fuzz)" >&2
+        echo "build: unknown type: $1 (release accel debug asan tsan coverage clang h2c fuzz)" >&2
         exit 2
         ;;
     esac
