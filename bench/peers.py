@@ -46,6 +46,8 @@ def say(text):
 class Run:
     """The rounds: every server does every row in each. What fails is told and left out; halo's failure ends it."""
 
+    name_width = 14
+
     def __init__(self, rows, servers, options):
         self.rows = rows
         self.servers = servers
@@ -60,7 +62,7 @@ class Run:
             return
         began = time.monotonic()
         try:
-            value = measure(server, row, self.options.scale)
+            value = self.measure(server, row)
         except (RuntimeError, subprocess.SubprocessError) as error:
             if server.name == "halo":
                 raise
@@ -70,8 +72,14 @@ class Run:
             self.figures[row.name][server.name] = []
             return
         self.figures[row.name][server.name].append(value)
-        say("round %d  %-14s %-8s %10s %-4s %5.1f s" % (
-            turn + 1, row.name, server.name, peers_report.number(value), row.unit, time.monotonic() - began))
+        say("round %d  %-*s %-8s %s %5.1f s" % (
+            turn + 1, self.name_width, row.name, server.name, self.text(row, value), time.monotonic() - began))
+
+    def measure(self, server, row):
+        return measure(server, row, self.options.scale)
+
+    def text(self, row, value):
+        return "%10s %-4s" % (peers_report.number(value), row.unit)
 
     def all(self):
         for turn in range(self.options.rounds):

@@ -51,6 +51,10 @@ def check_load(server, row, requests, output, octets):
     if octets < requests * row.body_in():
         raise RuntimeError("%s, %s: bodies were not taken: %d octets on the loopback instead of %d" % (
             row.name, server.name, octets, requests * row.body_in()))
+    check_tls(server, row, output)
+
+
+def check_tls(server, row, output):
     if row.transport == "tls":
         protocol = re.search(r"TLS Protocol: (\S+)", output)
         cipher = re.search(r"Cipher: (\S+)", output)
@@ -58,9 +62,8 @@ def check_load(server, row, requests, output, octets):
             raise RuntimeError("%s, %s: not TLS 1.3 with %s" % (row.name, server.name, CIPHER))
 
 
-def measure_cpu(server, row, scale):
-    """Server CPU per request, in the row's unit."""
-    requests = row.scaled(scale, server.name)
+def run_load(server, row, requests):
+    """Nanoseconds of server CPU that the row's load took, and what the load printed, which is checked."""
     command = on_load_cpu(command_of(server, row, requests))
     octets = loopback_octets()
     before = server.cpu_ns()
@@ -71,7 +74,14 @@ def measure_cpu(server, row, scale):
     if load.returncode != 0:
         raise RuntimeError("%s failed:\n%s" % (" ".join(command), load.stdout[-2000:]))
     check_load(server, row, requests, load.stdout, loopback_octets() - octets)
-    return (after - before) / UNITS[row.unit] / requests
+    return after - before, load.stdout
+
+
+def measure_cpu(server, row, scale):
+    """Server CPU per request, in the row's unit."""
+    requests = row.scaled(scale, server.name)
+    nanoseconds, _ = run_load(server, row, requests)
+    return nanoseconds / UNITS[row.unit] / requests
 
 
 class Held:

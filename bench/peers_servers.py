@@ -24,7 +24,7 @@ PAGE = b"Hello, world\n"
 # private key in a process of its own, which no other server does: each handshake would have to ask it.
 H2O_CONF = """\
 num-threads: 1
-max-connections: 10000
+max-connections: 16000
 http2-max-concurrent-requests-per-connection: 256
 http2-idle-timeout: 600
 error-log: {directory}/h2o.log
@@ -58,7 +58,7 @@ master_process off;
 worker_processes 1;
 pid {directory}/nginx.pid;
 error_log {directory}/nginx.log crit;
-events {{ worker_connections 10000; }}
+events {{ worker_connections 16000; }}
 http {{
     access_log off;
     sendfile off;
@@ -169,6 +169,7 @@ class Server:
     that is another one, to where it listens."""
 
     name = ""
+    cpus = SERVER_CPU
 
     def __init__(self, site, build):
         self.site = site
@@ -200,7 +201,7 @@ class Server:
             # setpriv: the server ends with this program, whatever ends that.
             with open(log, "wb") as output:
                 self.processes.append(subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", SERVER_CPU] + command,
+                    ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", self.cpus] + command,
                     stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                     start_new_session=True))
         deadline = time.monotonic() + START_SECONDS
@@ -316,6 +317,7 @@ class Halo(Announcing):
 
     name = "halo"
     kinds = {"h2c": "h2c", "tls": "tls", "h2": "tls", "post-h2c": "upload-h2c", "post-tls": "upload-tls"}
+    workers = 1
 
     def program(self):
         return self.built("server", "halo-serve") and self.built("bench", "upload_server") and \
@@ -326,7 +328,7 @@ class Halo(Announcing):
 
     def prepare(self):
         self.commands = [
-            [self.program(), "--root", self.site.root, "--workers", "1", "--quiet",
+            [self.program(), "--root", self.site.root, "--workers", str(self.workers), "--quiet",
              "--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0",
              "--cert", self.site.certificate, "--key", self.site.key],
             [self.built("bench", "upload_server"), self.site.certificate, self.site.key],
