@@ -89,19 +89,42 @@ def tell(context, name, who, columns):
         "%s: %.2f" % (label, figures[-1]) for label, figures in columns if figures)))
 
 
+class Started:
+    """Servers of one round."""
+
+    def __init__(self, servers):
+        self.servers = servers
+
+    def __enter__(self):
+        try:
+            for server in self.servers:
+                server.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self.servers
+
+    def __exit__(self, *_):
+        for server in self.servers:
+            server.stop()
+
+
+def there_and_back(context, row, servers, columns):
+    """The load on the first server, on the second, and again in reverse: what changes slowly hits both."""
+    for index in (0, 1, 1, 0):
+        if not context.over():
+            columns[index][1].append(measure_counted(servers[index], row, context.scale).cpu_us)
+
+
 # ---- idle connections beside --------------------------------------------------------------------
 
 
 def idle_round(context, row, kind, count, columns):
-    server = kind(context.site, context.build)
-    try:
-        server.start()
-        columns[0][1].append(measure_counted(server, row, context.scale).cpu_us)
-        with Held(row, server.ports[row.transport], count) as held:
-            columns[1][1].append(measure_counted(server, row, context.scale).cpu_us)
+    """Two servers, one of which has the idle connections: so that the loads follow close on each other."""
+    with Started([kind(context.site, context.build) for _ in columns]) as servers:
+        with Held(row, servers[1].ports[row.transport], count) as held:
+            there_and_back(context, row, servers, columns)
             held.check()
-    finally:
-        server.stop()
 
 
 def idle_10000(context):
@@ -112,7 +135,8 @@ def idle_10000(context):
         row = small_row(name, transport, ACTIVE, 1, IDLE_REQUESTS)
         for who in [who for who in context.servers if SERVERS[who](context.site, context.build).program()]:
             columns = [("%d connections" % ACTIVE, []), ("%s idle beside" % format(count, ","), [])]
-            for _ in range(context.rounds):
+            # Peers are for orientation: once.
+            for _ in range(context.rounds if who == HALO else 1):
                 if context.over():
                     break
                 try:
@@ -158,22 +182,15 @@ def workers_2(context):
         columns = [("one worker", []), ("two workers", [])]
         shares = []
         for _ in range(context.rounds):
-            servers = [OneWorker(context.site, context.build), TwoWorkers(context.site, context.build)]
-            try:
-                for server in servers:
-                    server.start()
-                # There and back: what changes slowly hits both.
-                for index in (0, 1, 1, 0):
-                    if not context.over():
-                        columns[index][1].append(measure_counted(servers[index], row, context.scale).cpu_us)
+            if context.over():
+                break
+            with Started([OneWorker(context.site, context.build), TwoWorkers(context.site, context.build)]) as servers:
+                there_and_back(context, row, servers, columns)
                 shares.append(busiest_share(servers[1]))
-            finally:
-                for server in servers:
-                    server.stop()
             tell(context, name, HALO, columns)
         outcomes.append(Outcome(
             name, HALO, "a second worker, %d connections" % WORKER_CONNECTIONS, "us", columns, 1.05,
-            note="of the two, the busier had %.0f %% of the CPU" % (100 * statistics.median(shares))))
+            note="of the two, the busier had %.0f %% of the CPU" % (100 * statistics.median(shares)) if shares else ""))
     return outcomes
 
 
@@ -206,13 +223,9 @@ def balance(context):
     for _ in range(context.rounds * BALANCE_RUNS_EACH_ROUND):
         if context.over():
             break
-        server = Counting(context.site, context.build)
-        try:
-            server.start()
+        with Started([Counting(context.site, context.build)]) as (server,):
             measure_counted(server, row, context.scale)
             by_worker = server.requests()
-        finally:
-            server.stop()
         if len(by_worker) != 2 or sum(by_worker) != row.scaled(context.scale):
             raise RuntimeError("balance: the workers counted %s requests" % by_worker)
         shares.append(max(by_worker) / sum(by_worker))

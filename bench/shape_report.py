@@ -176,11 +176,14 @@ def write_json(path, report):
 
 # ---- the page -----------------------------------------------------------------------------------
 
+SAID = "figures" # the column of sentences
+
 
 def table(header, lines):
     rows = "".join("<tr>%s</tr>\n" % "".join(line) for line in lines)
     return '<div class="wide"><table><tr>%s</tr>\n%s</table></div>\n' % (
-        "".join("<th>%s</th>" % html.escape(text) for text in header), rows)
+        "".join("<th%s>%s</th>" % (' class="said"' if text == SAID else "", html.escape(text)) for text in header),
+        rows)
 
 
 def checks_section(report):
@@ -192,7 +195,7 @@ def checks_section(report):
                      ['<td class="said">%s</td>' % said] + ["<td>%s</td>" % text for text in cells[3:5]] +
                      ['<td class="%s">%s</td>' % (outcome.verdict(), outcome.verdict())])
     return "<section><h2>What must not grow</h2>\n%s</section>\n" % table(
-        ["check", "server", "figures", "ratio", "at most", ""], lines) if lines else ""
+        ["check", "server", SAID, "ratio", "at most", ""], lines) if lines else ""
 
 
 def sweep_section(result):
@@ -211,7 +214,7 @@ def sweep_section(result):
 
 PAGE_STYLE = STYLE + shape_plots.STYLE + """
 td { white-space: nowrap; font-size: .85rem; } th { font-size: .8rem; vertical-align: bottom; }
-td.said { white-space: normal; text-align: left; min-width: 18rem; }
+td.said, th.said { white-space: normal; text-align: left; min-width: 18rem; }
 """
 
 
