@@ -11,10 +11,10 @@ import tempfile
 import time
 
 from peers_load import Held, on_load_cpu
-from peers_rows import SMALL, WORK_SERVERS, Row
+from peers_rows import Row
 from peers_servers import SERVERS, Announcing, Halo, read_or_empty
 from shape_load import measure_counted
-from shape_points import body_path
+from shape_points import SERVERS_OF_SHAPE
 
 HALO = "halo"
 # Connections that are open in all, those of them that work, and the connections of --quick.
@@ -75,11 +75,7 @@ class Context:
 
 
 def small_row(name, transport, connections, streams, requests):
-    class Small(Row):
-        def body_out(self):
-            return SMALL
-
-    row = Small(name, "", connections, streams, requests, None, WORK_SERVERS, body_path(SMALL))
+    row = Row(name, "", connections, streams, requests, None, SERVERS_OF_SHAPE)
     row.transport = transport
     return row
 
@@ -219,7 +215,6 @@ class Counting(Announcing):
 def balance(context):
     shares = []
     row = small_row("balance", "h2c", BALANCE_CONNECTIONS, BALANCE_STREAMS, BALANCE_REQUESTS)
-    row.path = ""
     for _ in range(context.rounds * BALANCE_RUNS_EACH_ROUND):
         if context.over():
             break

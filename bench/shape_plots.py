@@ -108,9 +108,15 @@ class Chart:
         return parts
 
     def line(self, name):
-        points = [(self.x(index), self.y(value)) for index, value in enumerate(self.series[name]) if value]
-        return '<polyline class="line of-%s" style="stroke:var(--%s)" points="%s"/>' % (
-            name, name, " ".join("%.1f,%.1f" % point for point in points))
+        """In pieces, where a point is missing."""
+        pieces = [[]]
+        for index, value in enumerate(self.series[name]):
+            if value:
+                pieces[-1].append("%.1f,%.1f" % (self.x(index), self.y(value)))
+            else:
+                pieces.append([])
+        return "".join('<polyline class="line of-%s" style="stroke:var(--%s)" points="%s"/>' % (
+            name, name, " ".join(piece)) for piece in pieces if len(piece) > 1)
 
     def marks(self, name):
         parts = []

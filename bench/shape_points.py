@@ -33,9 +33,10 @@ TIMED_SECONDS_MANY = 2.5
 
 
 def octets_text(octets):
+    """Short, for the axis."""
     if octets >= KIB * KIB:
-        return "%g MiB" % (octets / KIB / KIB)
-    return "%g KiB" % (octets / KIB) if octets >= KIB else str(octets)
+        return "%gM" % (octets / KIB / KIB)
+    return "%gK" % (octets / KIB) if octets >= KIB else str(octets)
 
 
 def body_path(octets):
@@ -45,13 +46,15 @@ def body_path(octets):
 class Point(Row):
     timed = False
 
-    def __init__(self, sweep, transport, value, label, connections, streams, requests, octets=SMALL):
-        super().__init__("%s-%s-%s" % (transport, sweep, label.replace(" ", "")), "", connections, streams,
-                         requests, None, SERVERS_OF_SHAPE, body_path(octets))
+    def __init__(self, sweep, transport, value, label, connections, streams, requests, octets=None):
+        # Node's program serves one page alone.
+        super().__init__("%s-%s-%s" % (transport, sweep, label), "", connections, streams, requests,
+                         None, SERVERS_OF_SHAPE if octets is None else WORK_SERVERS,
+                         "" if octets is None else body_path(octets))
         self.sweep = sweep
         self.value = value
         self.label = label
-        self.octets = octets
+        self.octets = SMALL if octets is None else octets
 
     def body_out(self):
         return self.octets
@@ -109,7 +112,7 @@ class Sweep:
 SWEEPS = {sweep.name: sweep for sweep in (
     Sweep("connections", "connections x 1 stream, 13 octets", "connections", CONNECTIONS, connections_point),
     Sweep("streams", "16 connections x streams, 13 octets", "streams on each connection", STREAMS, streams_point),
-    Sweep("body", "16 connections x 16 streams, bodies", "octets of the body", BODIES, body_point),
+    Sweep("body", "16 connections x 16 streams, bodies", "octets of the body (K: 1024)", BODIES, body_point),
 )}
 
 
