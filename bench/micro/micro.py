@@ -40,8 +40,10 @@ def jobs(build, identity):
         Job("frames", "DATA of 16 KiB", [program("frame_bench"), "data-16k"], 5000, 500000, "frame"),
     ]
     for way in ("seal", "open"):
+        found.append(Job("tls", "%s 64 octets" % way, [program("tls_bench"), way, "64"] + identity, 2000, 200000,
+                         "record", 64))
         for kib in (1, 16, 64):
-            found.append(Job("tls", "%s %d KiB" % (way, kib), [program("tls_bench"), way, str(kib)] + identity,
+            found.append(Job("tls", "%s %d KiB" % (way, kib), [program("tls_bench"), way, str(kib * 1024)] + identity,
                              800 // kib, 40000 // kib, "KiB", 1024))
     for job in ("add", "later", "sooner", "cancel", "expire"):
         found.append(Job("timers", job, [program("timers_bench"), job], 2, 100, "timer"))

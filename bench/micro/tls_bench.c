@@ -1,13 +1,13 @@
 /*
  * The record path of TLS, for bench/micro.sh:
  *
- *     tls_bench seal|open KIB CERTIFICATE KEY ROUNDS
+ *     tls_bench seal|open OCTETS CERTIFICATE KEY ROUNDS
  *
  * A client's and a server's transport (core/conn/transport.h) stand against each other in memory, TLS 1.3
  * with AES-128-GCM, warm.
  *
- *   seal   the server encrypts so many KiB and hands out the records
- *   open   the server takes the records of so many KiB, as they come from a socket, and hands out the
+ *   seal   the server encrypts so many octets and hands out the records
+ *   open   the server takes the records of so many octets, as they come from a socket, and hands out the
  *          plaintext
  *
  * The unit is an octet of plaintext. Octets that memcpy and memmove carry meanwhile, halo's and the TLS
@@ -185,12 +185,12 @@ int main(int argc, char **argv)
 {
     int is_seal = argc == 6 && strcmp(argv[1], "seal") == 0;
     int is_open = argc == 6 && strcmp(argv[1], "open") == 0;
-    size_t len = argc == 6 ? strtoull(argv[2], NULL, 10) * 1024 : 0;
+    size_t len = argc == 6 ? strtoull(argv[2], NULL, 10) : 0;
     uint64_t rounds = argc == 6 ? strtoull(argv[5], NULL, 10) : 0;
 
     if ((!is_seal && !is_open) || len == 0 || len > PLAIN_MAX || rounds == 0) {
-        fprintf(stderr, "usage: tls_bench seal|open KIB CERTIFICATE KEY ROUNDS (at most %d KiB)\n",
-                PLAIN_MAX / 1024);
+        fprintf(stderr, "usage: tls_bench seal|open OCTETS CERTIFICATE KEY ROUNDS (at most %d octets)\n",
+                PLAIN_MAX);
         return 2;
     }
     memory_init(&memory, NULL);
