@@ -21,6 +21,7 @@ struct serve_cache {
     const struct serve_root *root;
     const struct serve_clock *clock;
     struct serve_file *places[PLACES];
+    struct serve_file *latest; /* what was found last: clients ask for the same in a row */
     uint32_t hand; /* where the search for something to drop goes on */
     uint32_t num_descriptors;
     size_t octets;
@@ -181,6 +182,9 @@ static void drop(struct serve_cache *cache, struct serve_file **place)
     struct serve_file *file = *place;
 
     *place = NULL;
+    if (cache->latest == file) {
+        cache->latest = NULL;
+    }
     cache->octets -= file->octets;
     cache->num_descriptors -= file->fd >= 0 ? 1 : 0;
     serve_file_unref(file);
@@ -308,8 +312,13 @@ static int look_again(struct serve_cache *cache, struct serve_file **place, halo
     return make_set(file, cache->clock) ? 0 : 503;
 }
 
-int serve_cache_get(struct serve_cache *cache, halo_bytes request, struct serve_path *path,
-                    struct serve_file **file)
+static bool has_key(const struct serve_file *file, halo_bytes key)
+{
+    return file->key.len == key.len && memcmp(file->key.data, key.data, key.len) == 0;
+}
+
+static int find(struct serve_cache *cache, halo_bytes request, struct serve_path *path,
+                struct serve_file **file)
 {
     const char *query = memchr(request.data, '?', request.len);
     halo_bytes key = { request.data, query != NULL ? (size_t)(query - request.data) : request.len };
@@ -319,17 +328,30 @@ int serve_cache_get(struct serve_cache *cache, halo_bytes request, struct serve_
     for (uint32_t i = 0; i < WAYS; i++) {
         struct serve_file *found = places[i];
 
-        if (found != NULL && found->hash == hash && found->key.len == key.len &&
-            memcmp(found->key.data, key.data, key.len) == 0) {
+        if (found != NULL && found->hash == hash && has_key(found, key)) {
             found->asked = true;
             if (__builtin_expect(found->second != cache->clock->second, 0)) {
                 return look_again(cache, &places[i], request, path, file);
             }
             *file = found;
+            cache->latest = found;
             return 0;
         }
     }
     return find_new(cache, request, key, hash, path, file);
+}
+
+int serve_cache_get(struct serve_cache *cache, halo_bytes request, struct serve_path *path,
+                    struct serve_file **file)
+{
+    struct serve_file *latest = cache->latest;
+
+    if (latest != NULL && latest->second == cache->clock->second && has_key(latest, request)) {
+        latest->asked = true;
+        *file = latest;
+        return 0;
+    }
+    return find(cache, request, path, file);
 }
 
 /* ---- life ------------------------------------------------------------------------------ */

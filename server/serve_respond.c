@@ -13,7 +13,7 @@ struct request {
     halo_bytes path;
     bool is_head;
     bool is_conditional;
-    struct serve_conditions conditions;
+    struct serve_conditions conditions; /* if is_conditional */
 };
 
 /* A response whose end is waited for, to be logged. */
@@ -27,11 +27,22 @@ enum { ADDRESS_MAX = 128 };
 
 /* ---- requests -------------------------------------------------------------------------- */
 
+/* Few requests have conditions: those are not even cleared for the others. */
+static void keep_condition(struct request *request, halo_bytes *condition, halo_bytes value)
+{
+    if (!request->is_conditional) {
+        request->is_conditional = true;
+        request->conditions = (struct serve_conditions){ 0 };
+    }
+    *condition = value;
+}
+
 static void read_request(struct request *request, halo_header_list headers)
 {
     struct serve_conditions *conditions = &request->conditions;
 
-    *request = (struct request){ 0 };
+    request->method = request->path = (halo_bytes){ 0 };
+    request->is_head = request->is_conditional = false;
     for (size_t i = 0; i < headers.count; i++) {
         const halo_header *field = &headers.fields[i];
         halo_bytes *wanted = NULL;
@@ -64,8 +75,7 @@ static void read_request(struct request *request, halo_header_list headers)
         default:
             continue;
         }
-        *wanted = field->value;
-        request->is_conditional = true;
+        keep_condition(request, wanted, field->value);
     }
 }
 
