@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tls/alert.h"
+#include "tls/records.h"
 #include "tls/transport.h"
 
 struct known_code {
@@ -94,6 +95,9 @@ static int received_alert(const struct tls_transport *tls)
 {
     WOLFSSL_ALERT_HISTORY history;
 
+    if (tls->ssl == NULL && tls->records != NULL) {
+        return tls->records->peer_alert;
+    }
     if (tls->ssl == NULL || wolfSSL_get_alert_history(tls->ssl, &history) != WOLFSSL_SUCCESS) {
         return -1;
     }
@@ -133,7 +137,7 @@ static void fail_with_certificate(struct tls_transport *tls, int code)
 /* What is known better than by the code that wolfSSL_get_error() gave. */
 static bool fail_with_own_reason(struct tls_transport *tls, int code)
 {
-    if (code == MEMORY_E || tls->output_failed || tls->verify_error == MEMORY_E) {
+    if (code == MEMORY_E || tls->memory_failed || tls->verify_error == MEMORY_E) {
         tls_fail(tls, HALO_E_NOMEM, HALO_ORIGIN_SYSTEM, code, "%s: out of memory", stage(tls));
         return true;
     }

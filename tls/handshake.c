@@ -14,6 +14,7 @@
 #include "tls/limits.h"
 #include "tls/record_io.h"
 #include "tls/record_output.h"
+#include "tls/records.h"
 #include "tls/transport.h"
 #include "tls/verify.h"
 
@@ -35,6 +36,7 @@ static bool make_object(struct tls_transport *tls)
         return false;
     }
     tls_record_io_attach(tls);
+    tls_records_listen(tls);
     wolfSSL_SetCertCbCtx(tls->ssl, tls);
     return true;
 }
@@ -292,6 +294,9 @@ static void finish(struct tls_transport *tls)
         /* A wolfSSL that does not call back for good certificates: nobody has compared the name. */
         tls_fail(tls, HALO_E_TLS_CERTIFICATE, HALO_ORIGIN_LIBRARY, 0,
                  "this wolfSSL cannot check that the certificate is for %.100s", tls->server_name);
+        return;
+    }
+    if (!tls_records_take_over(tls)) {
         return;
     }
     tls->base.state = TRANSPORT_OPEN;

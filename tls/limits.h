@@ -20,8 +20,8 @@ enum { TLS_HANDSHAKE_OCTETS_MAX = 64 * 1024 };
  * Servers send up to four tickets at once; 32 in a row serve nobody but a flood. */
 enum { TLS_BARREN_RECORDS_MAX = 32 };
 
-/* Key updates that the peer asks us to answer, per minute. One is due after 2^24 records, which
- * takes longer than a minute at 100 Gbit/s; each costs us two key derivations and a record. */
+/* Key updates of the peer per minute. One is due after 2^24 records, which
+ * takes longer than a minute at 100 Gbit/s; each costs us a key, and those that want an answer a record. */
 enum { TLS_KEY_UPDATES_MAX = 8 };
 #define TLS_KEY_UPDATES_NS UINT64_C(60000000000)
 
@@ -46,19 +46,13 @@ enum { TLS_RECORD_SMALL = 4 * 1024 };
 enum { TLS_RECORD_WARM_UP = 64 * 1024 };
 #define TLS_RECORD_PAUSE_NS UINT64_C(1000000000)
 
-/* Records below this are copied into the output, above they are built in it: see
- * record_output.h. */
-enum { TLS_IN_PLACE_MIN = 512 };
-
 /* Shorter records are left to wolfSSL where there is an accelerator (accel.h), which expands the
  * key anew for each: with 1 KiB both take 0.23 us, with 2 KiB it takes 0.30 of wolfSSL's 0.43, and
  * what is not measured there, caches that its code and tables push others out of, costs too. */
 enum { TLS_ACCEL_RECORD_MIN = 2 * 1024 };
 
-/* wolfSSL changes its key by itself after 2^24.5 records of AES-GCM (RFC 8446 section 5.5), and
- * then sends a record of its own first, which would land on a record that is being built in place:
- * so from 2^24 on records are copied until that has happened. */
-enum { TLS_IN_PLACE_RECORDS_MAX = 1 << 24 };
+/* Records with one key (RFC 8446 section 5.5 allows 2^24.5 full ones of AES-GCM): then a new one. */
+enum { TLS_RECORDS_OF_KEY_MAX = 1 << 24 };
 
 /* No more plaintext is put behind the last in a block when less room than this is left. */
 enum { TLS_PACK_ROOM_MIN = 2 * 1024 };

@@ -129,7 +129,6 @@ static void count_key_update(struct tls_transport *tls)
 {
     uint64_t now = tls_now(tls);
 
-    tls->records_of_key = 0;
     if (now - tls->key_updates_since >= TLS_KEY_UPDATES_NS) {
         tls->key_updates = 0;
         tls->key_updates_since = now;
@@ -155,7 +154,7 @@ static int transmit(WOLFSSL *ssl, char *data, int len, void *ctx)
         count_key_update(tls);
     }
     if (!record_output_accept(tls, record, (size_t)len)) {
-        tls->output_failed = true;
+        tls->memory_failed = true;
         return WOLFSSL_CBIO_ERR_GENERAL;
     }
     return len;

@@ -2,18 +2,9 @@
 
 #include "tls/allocator.h"
 #include "tls/limits.h"
+#include "tls/records.h"
 
-/* In place: what wolfSSL does was read in this release (BuildTls13Message, SendData, SendBuffered,
- * GrowOutputBuffer) and is what record_output.h says. With others all is copied, until they have
- * been read too; 5.7.2 asks for more room than a record needs. */
-#if HALO_TLS_PRIVATE_WOLFSSL && LIBWOLFSSL_VERSION_HEX == 0x05009002 &&                            \
-    (WOLFSSL_GENERAL_ALIGNMENT == 0 || WOLFSSL_GENERAL_ALIGNMENT == 16)
-enum { IN_PLACE = 1 };
-#else
-enum { IN_PLACE = 0 };
-#endif
-
-_Static_assert(RECORD_START + TLS_RECORD_MAX + RECORD_OVERHEAD <= sizeof(((struct chunk *)0)->data),
+_Static_assert(TLS_RECORD_MAX + RECORD_OVERHEAD <= sizeof(((struct chunk *)0)->data),
                "a record fits a chunk");
 
 enum { CHUNK_ROOM = sizeof(((struct chunk *)0)->data) };
@@ -27,10 +18,10 @@ static bool add_chunk(struct tls_transport *tls)
     if (chunk == NULL) {
         return false;
     }
-    chunk->used = RECORD_START;
+    chunk->used = 0;
     if (tls->tail == NULL) {
         tls->head = chunk;
-        tls->head_start = RECORD_START;
+        tls->head_start = 0;
     } else {
         tls->tail->next = chunk;
     }
@@ -43,15 +34,24 @@ static size_t tail_room(const struct tls_transport *tls)
     return tls->tail == NULL ? 0 : CHUNK_ROOM - tls->tail->used;
 }
 
+uint8_t *record_output_place(struct tls_transport *tls, size_t len)
+{
+    HALO_ASSERT(len <= CHUNK_ROOM);
+    if (tail_room(tls) < len && !add_chunk(tls)) {
+        return NULL;
+    }
+    return tls->tail->data + tls->tail->used;
+}
+
+void record_output_add(struct tls_transport *tls, size_t len)
+{
+    HALO_ASSERT(len <= tail_room(tls));
+    tls->tail->used += (uint32_t)len;
+    tls->base.output_len += len;
+}
+
 bool record_output_accept(struct tls_transport *tls, const uint8_t *data, size_t len)
 {
-    if (tls->tail != NULL && data == tls->tail->data + tls->tail->used) {
-        /* Built in place. */
-        HALO_ASSERT(len <= tail_room(tls));
-        tls->tail->used += (uint32_t)len;
-        tls->base.output_len += len;
-        return true;
-    }
     while (len > 0) {
         size_t n;
 
@@ -60,8 +60,7 @@ bool record_output_accept(struct tls_transport *tls, const uint8_t *data, size_t
         }
         n = min_size(len, tail_room(tls));
         memcpy(tls->tail->data + tls->tail->used, data, n);
-        tls->tail->used += (uint32_t)n;
-        tls->base.output_len += n;
+        record_output_add(tls, n);
         data += n;
         len -= n;
     }
@@ -77,7 +76,7 @@ int record_output_pieces(const struct tls_transport *tls, struct iovec *iov, int
         if (chunk->used > start) {
             iov[count++] = (struct iovec){ chunk->data + start, chunk->used - start };
         }
-        start = RECORD_START;
+        start = 0;
     }
     return count;
 }
@@ -87,7 +86,7 @@ static void drop_head(struct tls_transport *tls)
     struct chunk *chunk = tls->head;
 
     tls->head = chunk->next;
-    tls->head_start = RECORD_START;
+    tls->head_start = 0;
     if (tls->head == NULL) {
         tls->tail = NULL;
     }
@@ -184,6 +183,32 @@ static size_t record_limit(struct tls_transport *tls)
 
 /* ---- one record ------------------------------------------------------------------------ */
 
+static bool out_of_memory(struct tls_transport *tls)
+{
+    tls_fail(tls, HALO_E_NOMEM, HALO_ORIGIN_SYSTEM, 0, "out of memory");
+    return false;
+}
+
+/* Puts the plaintext where the record is to be, and encrypts it there. */
+static bool write_sealed(struct tls_transport *tls, struct reader *reader, size_t len)
+{
+    uint8_t *record;
+
+    if (!tls_records_refresh_key(tls)) {
+        return false;
+    }
+    record = record_output_place(tls, len + RECORD_OVERHEAD);
+    if (record == NULL) {
+        return out_of_memory(tls);
+    }
+    gather(reader, record + RECORD_HEADER, len);
+    if (!tls_records_seal(tls, record, len, RECORD_DATA)) {
+        return false;
+    }
+    record_output_add(tls, len + RECORD_OVERHEAD);
+    return true;
+}
+
 static bool encrypt(struct tls_transport *tls, const uint8_t *plain, size_t len)
 {
     int n;
@@ -201,38 +226,9 @@ static bool encrypt(struct tls_transport *tls, const uint8_t *plain, size_t len)
     return false;
 }
 
-static bool write_in_place(struct tls_transport *tls, struct reader *reader, size_t len)
-{
-    size_t before = tls->base.output_len;
-    uint8_t *record;
-    bool used;
-    bool good;
-
-    if (tail_room(tls) < len + RECORD_OVERHEAD && !add_chunk(tls)) {
-        tls_fail(tls, HALO_E_NOMEM, HALO_ORIGIN_SYSTEM, 0, "out of memory");
-        return false;
-    }
-    record = tls->tail->data + tls->tail->used;
-    gather(reader, record + RECORD_HEADER, len);
-    tls_allocator_lend(record - RECORD_START, len + RECORD_OVERHEAD + RECORD_LOAN_EXTRA);
-    /* A failure frees the object, and with it the loan's last use, before the loan ends. */
-    good = encrypt(tls, record + RECORD_HEADER, len);
-    used = tls_allocator_take_back();
-    if (good && used &&
-        (tls->base.output_len - before != len + RECORD_OVERHEAD ||
-         record + len + RECORD_OVERHEAD != tls->tail->data + tls->tail->used)) {
-        /* wolfSSL used the place for something else than this record. */
-        tls_fail(tls, HALO_E_TLS, HALO_ORIGIN_LIBRARY, 0,
-                 "TLS failed: a record was not built in place");
-        return false;
-    }
-    return good;
-}
-
 /* Through wolfSSL's own buffer, out of which record_output_accept() copies. */
 static bool write_copied(struct tls_transport *tls, struct reader *reader, size_t len)
 {
-    uint8_t small[TLS_IN_PLACE_MIN];
     struct chunk *chunk;
     bool good;
 
@@ -242,14 +238,9 @@ static bool write_copied(struct tls_transport *tls, struct reader *reader, size_
         skip(reader, len);
         return encrypt(tls, plain, len);
     }
-    if (len <= sizeof(small)) {
-        gather(reader, small, len);
-        return encrypt(tls, small, len);
-    }
     chunk = chunk_take(tls->base.memory);
     if (chunk == NULL) {
-        tls_fail(tls, HALO_E_NOMEM, HALO_ORIGIN_SYSTEM, 0, "out of memory");
-        return false;
+        return out_of_memory(tls);
     }
     gather(reader, chunk->data, len);
     good = encrypt(tls, chunk->data, len);
@@ -257,30 +248,13 @@ static bool write_copied(struct tls_transport *tls, struct reader *reader, size_
     return good;
 }
 
-static bool can_build_in_place(const struct tls_transport *tls, size_t len)
-{
-    return IN_PLACE && len >= TLS_IN_PLACE_MIN && tls->records_of_key < TLS_IN_PLACE_RECORDS_MAX &&
-           wolfSSL_GetVersion(tls->ssl) == WOLFSSL_TLSV1_3;
-}
-
 static bool write_record(struct tls_transport *tls, struct reader *reader, size_t len)
 {
-    size_t before = tls->base.output_len;
+    bool good = HALO_LIKELY(tls->records != NULL) ? write_sealed(tls, reader, len)
+                                                  : write_copied(tls, reader, len);
 
-    if (can_build_in_place(tls, len)) {
-        if (!write_in_place(tls, reader, len)) {
-            return false;
-        }
-    } else if (!write_copied(tls, reader, len)) {
-        return false;
-    }
-    tls->records_of_key++;
-    if (tls->base.output_len - before > 2 * RECORD_OVERHEAD + len) {
-        /* More than one record: wolfSSL has changed the key. */
-        tls->records_of_key = 0;
-    }
     tls->warm_octets += (uint32_t)len;
-    return true;
+    return good;
 }
 
 size_t record_output_write(struct tls_transport *tls, const struct iovec *iov, int count,

@@ -1,17 +1,19 @@
 /* The operations of core/conn/transport.h by wolfSSL. */
 #include "tls/transport.h"
 
+#include "tls/alert.h"
 #include "tls/allocator.h"
 #include "tls/library.h"
 #include "tls/limits.h"
 #include "tls/record_io.h"
 #include "tls/record_output.h"
+#include "tls/records.h"
 #include "tls/tls.h"
 
 /* ---- plaintext blocks ------------------------------------------------------------------ */
 
-enum { BLOCK_ROOM = sizeof(((struct chunk *)0)->data) - sizeof(struct plain_block) };
-_Static_assert((int)BLOCK_ROOM >= (int)TLS_RECORD_MAX, "a record's plaintext fits a block");
+_Static_assert((int)PLAIN_BLOCK_ROOM >= (int)TLS_RECORD_MAX + 1,
+               "a record's plaintext and its type fit a block");
 
 static void block_release(struct halo_buffer *buffer)
 {
@@ -47,12 +49,13 @@ static void drop_block(struct tls_transport *tls)
  * application holds is packed densely. */
 static struct plain_block *ready_block(struct tls_transport *tls)
 {
+    size_t wanted = tls->records != NULL ? tls_records_room_wanted(tls) : TLS_PACK_ROOM_MIN;
     struct plain_block *block = tls->block;
 
     if (block != NULL && block->buffer.refs == 1) {
         block->used = 0;
     }
-    if (block != NULL && BLOCK_ROOM - block->used < TLS_PACK_ROOM_MIN) {
+    if (block != NULL && PLAIN_BLOCK_ROOM - block->used < wanted) {
         drop_block(tls);
     }
     if (tls->block == NULL) {
@@ -83,17 +86,22 @@ static void finish_reading(struct tls_transport *tls)
     }
 }
 
-/* Reads records into the block until it is full or the input is used up. */
-static void read_records(struct tls_transport *tls, struct plain_block *block)
+static bool wolfssl_has_plaintext(const struct tls_transport *tls)
 {
-    while (tls->pending_error == 0 && BLOCK_ROOM - block->used >= TLS_PACK_ROOM_MIN) {
-        int n = wolfSSL_read(tls->ssl, block->data + block->used, (int)(BLOCK_ROOM - block->used));
+    return tls->ssl != NULL && wolfSSL_pending(tls->ssl) != 0;
+}
+
+/* Reads records into the block until it is full or the input is used up. */
+static void read_wolfssl(struct tls_transport *tls, struct plain_block *block)
+{
+    while (tls->pending_error == 0 && PLAIN_BLOCK_ROOM - block->used >= TLS_PACK_ROOM_MIN) {
+        int n = wolfSSL_read(tls->ssl, block->data + block->used, (int)(PLAIN_BLOCK_ROOM - block->used));
 
         if (n > 0) {
             block->used += (uint32_t)n;
             tls->barren_records = 0;
             if (input_queue_empty(&tls->input) && !tls->input_ended &&
-                wolfSSL_pending(tls->ssl) == 0) {
+                !wolfssl_has_plaintext(tls)) {
                 return;
             }
             continue;
@@ -112,7 +120,7 @@ static void read_plaintext(struct tls_transport *tls, halo_slice *out)
     uint32_t start;
 
     if (tls->pending_error != 0 ||
-        (input_queue_empty(&tls->input) && !tls->input_ended && wolfSSL_pending(tls->ssl) == 0)) {
+        (input_queue_empty(&tls->input) && !tls->input_ended && !wolfssl_has_plaintext(tls))) {
         finish_reading(tls);
         return;
     }
@@ -122,10 +130,14 @@ static void read_plaintext(struct tls_transport *tls, halo_slice *out)
         return;
     }
     start = block->used;
-    wolfssl_forget_errors();
-    tls_allocator_records_begin();
-    read_records(tls, block);
-    tls_allocator_records_end();
+    if (HALO_LIKELY(tls->records != NULL)) {
+        tls_records_read(tls, block);
+    } else {
+        wolfssl_forget_errors();
+        tls_allocator_records_begin();
+        read_wolfssl(tls, block);
+        tls_allocator_records_end();
+    }
     if (block->used > start) {
         buffer_ref(&block->buffer);
         *out = slice_of(&block->buffer, block->data + start, block->used - start);
@@ -197,13 +209,17 @@ static void op_shutdown(struct transport *transport)
 {
     struct tls_transport *tls = tls_of(transport);
 
-    if (tls->close_queued || tls->ssl == NULL ||
+    if (tls->close_queued || (tls->ssl == NULL && tls->records == NULL) ||
         (transport->state != TRANSPORT_OPEN && transport->state != TRANSPORT_CLOSED)) {
         return;
     }
-    /* Its result only tells whether the peer's close_notify has come as well. */
     tls->close_queued = true;
+    if (tls->records != NULL) {
+        tls_records_alert(tls, TLS_ALERT_CLOSE_NOTIFY);
+        return;
+    }
     wolfssl_forget_errors();
+    /* Its result only tells whether the peer's close_notify has come as well. */
     (void)wolfSSL_shutdown(tls->ssl);
 }
 
@@ -220,6 +236,7 @@ static void op_free(struct transport *transport)
     if (tls->ssl != NULL) {
         wolfSSL_free(tls->ssl);
     }
+    tls_records_free(tls);
     input_queue_clear(&tls->input, memory);
     hello_reader_reset(&tls->hello, memory, false);
     drop_block(tls);
@@ -278,11 +295,20 @@ void tls_transport_allow(struct transport *transport, uint32_t alpn)
 void tls_transport_facts(const struct transport *transport, struct tls_facts *facts)
 {
     const struct tls_transport *tls = HALO_CONTAINER(transport, const struct tls_transport, base);
-    bool done = tls->ssl != NULL && transport->state != TRANSPORT_HANDSHAKE;
+    bool done = transport->state != TRANSPORT_HANDSHAKE;
+    const char *version = "";
+    const char *cipher = "";
 
+    if (done && tls->ssl != NULL) {
+        version = wolfSSL_get_version(tls->ssl);
+        cipher = wolfSSL_get_cipher(tls->ssl);
+    } else if (done && tls->records != NULL) {
+        version = "TLSv1.3";
+        cipher = tls->records->cipher;
+    }
     *facts = (struct tls_facts){
-        .version = done ? wolfSSL_get_version(tls->ssl) : "",
-        .cipher = done ? wolfSSL_get_cipher(tls->ssl) : "",
+        .version = version,
+        .cipher = cipher,
         .server_name = tls->server_name == NULL ? "" : tls->server_name,
         .peer_certificate = { (const char *)tls->peer_certificate, tls->peer_certificate_len },
     };

@@ -5,6 +5,8 @@
  *   transport.c      the operations of core/conn/transport.h, and reading
  *   handshake.c      from the first octet to TRANSPORT_OPEN; the gate for ClientHellos
  *   record_io.c      wolfSSL's callbacks: octets in, octets out
+ *   records.c        the records of TLS 1.3 after the handshake, without wolfSSL's record layer
+ *   record_key.c     their keys and ciphers
  *   record_output.c  writing: records into chunks
  *   verify.c         the peer's certificate
  *   failure.c        what went wrong, as a status and a sentence
@@ -43,10 +45,16 @@ struct plain_block {
     uint8_t data[];
 };
 
+enum { PLAIN_BLOCK_ROOM = sizeof(((struct chunk *)0)->data) - sizeof(struct plain_block) };
+
+struct tls_records;
+
 struct tls_transport {
     struct transport base; /* first: transports are told apart by nobody else */
     halo_tls_context *context;
-    WOLFSSL *ssl; /* NULL until a ClientHello is complete, and after a failure */
+    /* NULL until a ClientHello is complete, after a failure, and when the records are ours. */
+    WOLFSSL *ssl;
+    struct tls_records *records; /* in use when ssl is NULL */
     const uint64_t *now_ns;
 
     /* input */
@@ -59,7 +67,7 @@ struct tls_transport {
     bool input_ended;
     bool close_queued;
     bool writing;          /* inside wolfSSL_write */
-    bool output_failed;    /* no memory for the output of wolfSSL */
+    bool memory_failed;    /* a callback of wolfSSL's found no memory */
     const char *violation; /* found inside a callback, which then fails */
     int violation_status;
     int pending_error; /* wolfSSL's code, to be told when the data before it has been read */
@@ -69,14 +77,12 @@ struct tls_transport {
     uint64_t key_updates_since;
     struct plain_block *block; /* one reference is ours */
 
-    /* output: chunks, of which the first is sent from head_start on and the others from
-     * RECORD_START */
+    /* output: chunks, of which the first is sent from head_start on */
     struct chunk *head;
     struct chunk *tail;
     uint32_t head_start;
     uint32_t warm_octets; /* sent since the handshake or the last pause */
     uint64_t written_at;
-    uint32_t records_of_key; /* sent with the current key */
 
     /* the peer */
     char *server_name; /* asked for (servers), connected to (clients); NULL when there is none */

@@ -2,6 +2,7 @@
 #include "core/conn/conn.h"
 #include "tls/allocator.h"
 #include "tls/limits.h"
+#include "tls/records.h"
 #include "tls/tls.h"
 #include "tls/transport.h"
 
@@ -19,11 +20,12 @@ static uint64_t plaintext_bound(void)
 
 /* Records up to the target of a send. Each may leave as much of its chunk empty as it has octets
  * itself, since it lies in one piece. Behind that: a flight of ours with its certificates, answers
- * to key updates, an alert, close_notify; and the chunk that a record is gathered in. */
+ * to key updates, an alert, close_notify; and the chunk that a record is gathered in, to be sent or as
+ * it comes. */
 static uint64_t output_bound(void)
 {
     return 2 * ((uint64_t)CONN_SEND_TARGET + TLS_RECORD_MAX) + TLS_FLIGHT_MAX +
-           2 * sizeof(struct chunk);
+           3 * sizeof(struct chunk);
 }
 
 /* The ring of slices that wait to be read. One at a time is fed, and read before the next. */
@@ -34,7 +36,7 @@ static uint64_t queue_bound(void)
 
 uint64_t tls_transport_memory_bound(void)
 {
-    return sizeof(struct tls_transport) + handshake_bound() + plaintext_bound() + output_bound() +
+    return sizeof(struct tls_transport) + sizeof(struct tls_records) + handshake_bound() + plaintext_bound() + output_bound() +
            queue_bound() + TLS_LIBRARY_MEMORY_MAX;
 }
 

@@ -20,6 +20,14 @@ static inline uint32_t load_u32(const uint8_t *in)
     return __builtin_bswap32(value);
 }
 
+static inline uint64_t load_u64(const uint8_t *in)
+{
+    uint64_t value;
+
+    memcpy(&value, in, sizeof(value));
+    return __builtin_bswap64(value);
+}
+
 static inline uint32_t load_u24(const uint8_t *in)
 {
     return (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
@@ -34,6 +42,12 @@ static inline void store_u16(uint8_t *out, uint16_t value)
 static inline void store_u32(uint8_t *out, uint32_t value)
 {
     value = __builtin_bswap32(value);
+    memcpy(out, &value, sizeof(value));
+}
+
+static inline void store_u64(uint8_t *out, uint64_t value)
+{
+    value = __builtin_bswap64(value);
     memcpy(out, &value, sizeof(value));
 }
 

@@ -285,8 +285,7 @@ static void test_library_memory_of_key_updates(void **state)
     open_measured(&play, server, client, 0);
     for (int i = 0; i < TLS_KEY_UPDATES_MAX; i++) {
         step_begin(&play);
-        assert_int_equal(wolfSSL_update_keys(tls_of(play.pair.client.transport)->ssl),
-                         WOLFSSL_SUCCESS);
+        assert_true(tls_records_update(tls_of(play.pair.client.transport), true));
         step_end(&play, &play.client);
         talk(&play);
     }

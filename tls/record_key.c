@@ -1,0 +1,130 @@
+#include "tls/record_key.h"
+
+#include <string.h>
+
+#include <wolfssl/wolfcrypt/kdf.h>
+
+#include "core/base/wire.h"
+
+/* RFC 8446 appendix B.4. */
+static const struct record_suite suites[] = {
+    { 0x1301, RECORD_AES_GCM, 16, 32, WC_SHA256 },
+    { 0x1302, RECORD_AES_GCM, 32, 48, WC_SHA384 },
+    { 0x1303, RECORD_CHACHA20_POLY1305, 32, 32, WC_SHA256 },
+};
+
+const struct record_suite *record_suite_find(uint16_t number)
+{
+    for (size_t i = 0; i < HALO_ARRAY_LEN(suites); i++) {
+        if (suites[i].number == number) {
+            return &suites[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- keys ------------------------------------------------------------------------------ */
+
+/* HKDF-Expand-Label(secret, label, "", len): RFC 8446 section 7.1. */
+static int expand(const struct record_key *key, const struct record_suite *suite,
+                  const char *label, uint8_t *out, size_t len)
+{
+    static const uint8_t protocol[] = "tls13 ";
+
+    return wc_Tls13_HKDF_Expand_Label(out, (word32)len, key->secret, suite->secret_len, protocol,
+                                      sizeof(protocol) - 1, (const uint8_t *)label,
+                                      (word32)strlen(label), NULL, 0, suite->hash);
+}
+
+static int set_key(struct record_key *key, const struct record_suite *suite,
+                   const uint8_t *octets)
+{
+    int error;
+
+    if (suite->cipher == RECORD_CHACHA20_POLY1305) {
+        memcpy(key->chacha20, octets, sizeof(key->chacha20));
+        return 0;
+    }
+    error = wc_AesInit(&key->aes, NULL, INVALID_DEVID);
+    key->has_aes = error == 0;
+    return error != 0 ? error : wc_AesGcmSetKey(&key->aes, octets, suite->key_len);
+}
+
+int record_key_make(struct record_key *key, const struct record_suite *suite)
+{
+    uint8_t octets[32];
+    int error = expand(key, suite, "key", octets, suite->key_len);
+
+    key->cipher = suite->cipher;
+    key->sequence = 0;
+    if (error == 0) {
+        error = set_key(key, suite, octets);
+    }
+    explicit_bzero(octets, sizeof(octets));
+    return error != 0 ? error : expand(key, suite, "iv", key->nonce, sizeof(key->nonce));
+}
+
+static void drop_key(struct record_key *key)
+{
+    if (key->has_aes) {
+        wc_AesFree(&key->aes);
+        key->has_aes = false;
+    }
+}
+
+int record_key_update(struct record_key *key, const struct record_suite *suite)
+{
+    uint8_t next[RECORD_SECRET_MAX];
+    int error = expand(key, suite, "traffic upd", next, suite->secret_len);
+
+    memcpy(key->secret, next, suite->secret_len);
+    explicit_bzero(next, sizeof(next));
+    drop_key(key);
+    return error != 0 ? error : record_key_make(key, suite);
+}
+
+void record_key_wipe(struct record_key *key)
+{
+    drop_key(key);
+    explicit_bzero(key, sizeof(*key));
+}
+
+/* ---- records --------------------------------------------------------------------------- */
+
+/* RFC 8446 section 5.3: the record's number, in the last octets of the nonce. */
+static void next_nonce(struct record_key *key, uint8_t nonce[RECORD_NONCE])
+{
+    memcpy(nonce, key->nonce, 4);
+    store_u64(nonce + 4, load_u64(key->nonce + 4) ^ key->sequence);
+    key->sequence++;
+}
+
+int record_key_seal(struct record_key *key, const uint8_t header[RECORD_HEADER], uint8_t *text,
+                    size_t len)
+{
+    uint8_t nonce[RECORD_NONCE];
+
+    next_nonce(key, nonce);
+    if (key->cipher == RECORD_CHACHA20_POLY1305) {
+        return wc_ChaCha20Poly1305_Encrypt(key->chacha20, nonce, header, RECORD_HEADER, text,
+                                           (word32)len, text, text + len);
+    }
+    return wc_AesGcmEncrypt(&key->aes, text, text, (word32)len, nonce, sizeof(nonce), text + len,
+                            RECORD_TAG, header, RECORD_HEADER);
+}
+
+int record_key_open(struct record_key *key, const uint8_t header[RECORD_HEADER],
+                    const uint8_t *text, size_t len, uint8_t *out)
+{
+    uint8_t nonce[RECORD_NONCE];
+    const uint8_t *tag = text + len - RECORD_TAG;
+
+    HALO_ASSERT(len >= RECORD_TAG);
+    next_nonce(key, nonce);
+    if (key->cipher == RECORD_CHACHA20_POLY1305) {
+        return wc_ChaCha20Poly1305_Decrypt(key->chacha20, nonce, header, RECORD_HEADER, text,
+                                           (word32)(len - RECORD_TAG), tag, out);
+    }
+    return wc_AesGcmDecrypt(&key->aes, out, text, (word32)(len - RECORD_TAG), nonce, sizeof(nonce),
+                            tag, RECORD_TAG, header, RECORD_HEADER);
+}
