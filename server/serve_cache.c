@@ -22,7 +22,7 @@ struct serve_cache {
     const struct serve_clock *clock;
     struct serve_file *places[PLACES];
     struct serve_file *latest; /* what was found last: clients ask for the same in a row */
-    uint32_t hand; /* where the search for something to drop goes on */
+    uint32_t hand;             /* where the search for something to drop goes on */
     uint32_t num_descriptors;
     size_t octets;
 };

@@ -62,8 +62,6 @@ struct thread_heap {
     struct block *spare[NUM_CLASSES];
     uint32_t num_spare[NUM_CLASSES];
 
-    uint8_t *lent;
-    size_t lent_size; /* 0 once the place is taken */
     bool records;
 
     size_t fail_in; /* 0: never */
@@ -181,10 +179,6 @@ static void *heap_alloc(size_t size)
 {
     struct block *block;
 
-    if (size == heap.lent_size && heap.lent_size != 0) {
-        heap.lent_size = 0;
-        return heap.lent;
-    }
     if (told_to_fail()) {
         return NULL;
     }
@@ -207,7 +201,7 @@ static void heap_free(void *pointer)
     struct block *block = pointer;
     uint32_t class_index;
 
-    if (pointer == NULL || pointer == heap.lent) {
+    if (pointer == NULL) {
         return;
     }
     block--;
@@ -256,24 +250,6 @@ void tls_allocator_records_begin(void)
 void tls_allocator_records_end(void)
 {
     heap.records = false;
-}
-
-void tls_allocator_lend(uint8_t *place, size_t size)
-{
-    HALO_ASSERT(heap.lent == NULL && size > 0);
-    heap.lent = place;
-    heap.lent_size = size;
-}
-
-bool tls_allocator_take_back(void)
-{
-    bool used = heap.lent_size == 0;
-
-    HALO_ASSERT(heap.lent != NULL);
-    heap.lent = NULL;
-    heap.lent_size = 0;
-    heap.figures.in_place += used;
-    return used;
 }
 
 size_t tls_allocator_spare_max(void)
@@ -332,17 +308,6 @@ void tls_allocator_records_begin(void)
 
 void tls_allocator_records_end(void)
 {
-}
-
-void tls_allocator_lend(uint8_t *place, size_t size)
-{
-    (void)place;
-    (void)size;
-}
-
-bool tls_allocator_take_back(void)
-{
-    return false;
 }
 
 size_t tls_allocator_spare_max(void)

@@ -1,14 +1,12 @@
 /*
  * The heap of wolfSSL, when wolfSSL is halo's own: a cache of freed blocks for each thread, so that
- * records are read and written without malloc once a thread is warm, and a way to lend wolfSSL a
- * place for the record that it builds next, so that the record need not be copied out of wolfSSL's
- * memory afterwards.
+ * handshakes, and the records of TLS 1.2, hardly need malloc once a thread is warm.
  *
  * Blocks may be freed by another thread than the one that took them; they go into that one's cache.
  * The cache is bounded, and given back when the thread ends.
  *
  * With -Dwolfssl=system the application may use wolfSSL too: then its allocator is left alone,
- * nothing is lent, and all figures are 0.
+ * all figures are 0.
  */
 #ifndef HALO_TLS_ALLOCATOR_H
 #define HALO_TLS_ALLOCATOR_H
@@ -17,11 +15,6 @@
 
 /* Makes wolfSSL allocate here. Before wolfSSL_Init, once. */
 void tls_allocator_install(void);
-
-/* The next allocation of exactly `size` octets on this thread gets `place`; freeing it does
- * nothing. The loan ends with tls_allocator_take_back(), which says whether it was used. */
-void tls_allocator_lend(uint8_t *place, size_t size);
-bool tls_allocator_take_back(void);
 
 /* Between the two calls this thread's allocations are the buffers of records, which live for one
  * record: they are rounded up to few sizes, so that every size has been seen soon. */

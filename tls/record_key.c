@@ -26,8 +26,8 @@ const struct record_suite *record_suite_find(uint16_t number)
 /* ---- keys ------------------------------------------------------------------------------ */
 
 /* HKDF-Expand-Label(secret, label, "", len): RFC 8446 section 7.1. */
-static int expand(const struct record_key *key, const struct record_suite *suite,
-                  const char *label, uint8_t *out, size_t len)
+static int expand(const struct record_key *key, const struct record_suite *suite, const char *label,
+                  uint8_t *out, size_t len)
 {
     static const uint8_t protocol[] = "tls13 ";
 
@@ -36,8 +36,7 @@ static int expand(const struct record_key *key, const struct record_suite *suite
                                       (word32)strlen(label), NULL, 0, suite->hash);
 }
 
-static int set_key(struct record_key *key, const struct record_suite *suite,
-                   const uint8_t *octets)
+static int set_key(struct record_key *key, const struct record_suite *suite, const uint8_t *octets)
 {
     int error;
 

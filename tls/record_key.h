@@ -25,8 +25,8 @@ enum record_cipher {
 
 /* What a cipher suite means for keys; see record_suite_find(). */
 struct record_suite {
-    uint16_t number;    /* of the registry */
-    uint8_t cipher;     /* enum record_cipher */
+    uint16_t number; /* of the registry */
+    uint8_t cipher;  /* enum record_cipher */
     uint8_t key_len;
     uint8_t secret_len; /* as long as the hash */
     int hash;           /* wolfCrypt's */

@@ -58,7 +58,6 @@ struct tls_heap {
     size_t cached;      /* octets in the cache */
     size_t taken;       /* octets that the C library gave, without headers: blocks are rounded up */
     size_t peak;        /* most octets in use at a time, rounded up and with headers */
-    size_t in_place;    /* records that were built where they are sent from */
 };
 void tls_heap_read(struct tls_heap *heap);
 

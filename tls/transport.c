@@ -95,7 +95,8 @@ static bool wolfssl_has_plaintext(const struct tls_transport *tls)
 static void read_wolfssl(struct tls_transport *tls, struct plain_block *block)
 {
     while (tls->pending_error == 0 && PLAIN_BLOCK_ROOM - block->used >= TLS_PACK_ROOM_MIN) {
-        int n = wolfSSL_read(tls->ssl, block->data + block->used, (int)(PLAIN_BLOCK_ROOM - block->used));
+        int n = wolfSSL_read(tls->ssl, block->data + block->used,
+                             (int)(PLAIN_BLOCK_ROOM - block->used));
 
         if (n > 0) {
             block->used += (uint32_t)n;

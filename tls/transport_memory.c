@@ -36,8 +36,8 @@ static uint64_t queue_bound(void)
 
 uint64_t tls_transport_memory_bound(void)
 {
-    return sizeof(struct tls_transport) + sizeof(struct tls_records) + handshake_bound() + plaintext_bound() + output_bound() +
-           queue_bound() + TLS_LIBRARY_MEMORY_MAX;
+    return sizeof(struct tls_transport) + sizeof(struct tls_records) + handshake_bound() +
+           plaintext_bound() + output_bound() + queue_bound() + TLS_LIBRARY_MEMORY_MAX;
 }
 
 uint64_t tls_thread_memory_bound(void)

@@ -189,7 +189,8 @@ int main(int argc, char **argv)
     uint64_t rounds = argc == 6 ? strtoull(argv[5], NULL, 10) : 0;
 
     if ((!is_seal && !is_open) || len == 0 || len > PLAIN_MAX || rounds == 0) {
-        fprintf(stderr, "usage: tls_bench seal|open OCTETS CERTIFICATE KEY ROUNDS (at most %d octets)\n",
+        fprintf(stderr,
+                "usage: tls_bench seal|open OCTETS CERTIFICATE KEY ROUNDS (at most %d octets)\n",
                 PLAIN_MAX);
         return 2;
     }

@@ -6,6 +6,7 @@
 
 #include "hellos.inc"
 #include "tls/limits.h"
+#include "tls/records.h"
 #include "tls/transport.h"
 
 static halo_tls_context *server;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tls/limits.h"
+#include "tls/records.h"
 #include "tls/transport.h"
 
 /* ---- measuring ----------------------------------------------------------------------------------- */
@@ -297,7 +298,7 @@ static void test_library_memory_of_key_updates(void **state)
 static void test_library_memory_of_an_unfinished_record(void **state)
 {
     halo_tls_context *server = server_context("rsa", NULL);
-    halo_tls_context *client = client_context(NULL);
+    halo_tls_context *client = client_context(only_tls12); /* else no octet is wolfSSL's */
     struct play play;
     uint8_t *octets;
     size_t len;
