@@ -18,6 +18,11 @@ static inline bool ascii_is_upper(char octet)
     return octet >= 'A' && octet <= 'Z';
 }
 
+static inline bool ascii_is_lower(char octet)
+{
+    return octet >= 'a' && octet <= 'z';
+}
+
 static inline bool ascii_is_letter(char octet)
 {
     return (octet | 0x20) >= 'a' && (octet | 0x20) <= 'z';

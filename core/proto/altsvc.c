@@ -1,6 +1,7 @@
 /* The grammar of alternative services (RFC 7838 section 3), for <halo/check.h>. */
 #include <halo/check.h>
 
+#include "core/base/ascii.h"
 #include "core/proto/origin.h"
 
 /* What is left of the value. */
@@ -11,21 +12,16 @@ struct reader {
 
 /* ---- octets ---------------------------------------------------------------------------- */
 
-static bool is_digit(char octet)
-{
-    return octet >= '0' && octet <= '9';
-}
-
 /* RFC 9110 section 5.6.2. */
 static bool is_token_octet(char octet)
 {
-    return is_digit(octet) || ((octet | 0x20) >= 'a' && (octet | 0x20) <= 'z') ||
+    return ascii_is_digit(octet) || ascii_is_letter(octet) ||
            (octet != '\0' && strchr("!#$%&'*+-.^_`|~", octet) != NULL);
 }
 
 static bool is_upper_hex(char octet)
 {
-    return is_digit(octet) || (octet >= 'A' && octet <= 'F');
+    return ascii_is_digit(octet) || (octet >= 'A' && octet <= 'F');
 }
 
 static bool take(struct reader *reader, char octet)
@@ -104,7 +100,7 @@ static bool authority_ok(halo_bytes authority)
     uint32_t port = 0;
     struct origin origin;
 
-    while (digits < authority.len && is_digit(authority.data[authority.len - 1 - digits])) {
+    while (digits < authority.len && ascii_is_digit(authority.data[authority.len - 1 - digits])) {
         digits++;
     }
     if (digits == 0 || digits > 5 || digits == authority.len ||
@@ -128,7 +124,7 @@ static bool parameter_ok(halo_bytes name, halo_bytes value)
 
     if (halo_bytes_equal(name, max_age) != 0) {
         for (size_t i = 0; i < value.len; i++) {
-            if (!is_digit(value.data[i])) {
+            if (!ascii_is_digit(value.data[i])) {
                 return false;
             }
         }

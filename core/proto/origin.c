@@ -188,8 +188,8 @@ static bool put_name(struct origin *origin, halo_bytes host)
     for (size_t i = 0; i < host.len; i++) {
         char octet = ascii_lower(host.data[i]);
 
-        if (!(octet >= 'a' && octet <= 'z') && !ascii_is_digit(octet) && octet != '-' &&
-            octet != '.' && octet != '_') {
+        if (!ascii_is_lower(octet) && !ascii_is_digit(octet) && octet != '-' && octet != '.' &&
+            octet != '_') {
             return false;
         }
         put(origin, octet);

@@ -7,6 +7,7 @@
 
 #include <halo/error.h>
 
+#include "core/base/ascii.h"
 #include "core/base/base.h"
 
 struct cursor {
@@ -28,37 +29,23 @@ struct item {
 
 /* ---- octets ---------------------------------------------------------------------------- */
 
-static bool is_digit(char octet)
-{
-    return octet >= '0' && octet <= '9';
-}
-
-static bool is_lower(char octet)
-{
-    return octet >= 'a' && octet <= 'z';
-}
-
-static bool is_alpha(char octet)
-{
-    return is_lower(octet) || (octet >= 'A' && octet <= 'Z');
-}
-
 /* tchar of RFC 9110 5.6.2, and what a token adds to it (RFC 8941 3.3.4). */
 static bool is_token_octet(char octet)
 {
-    return is_alpha(octet) || is_digit(octet) ||
+    return ascii_is_letter(octet) || ascii_is_digit(octet) ||
            (octet != '\0' && strchr("!#$%&'*+-.^_`|~:/", octet) != NULL);
 }
 
 static bool is_key_octet(char octet)
 {
-    return is_lower(octet) || is_digit(octet) || octet == '_' || octet == '-' || octet == '.' ||
-           octet == '*';
+    return ascii_is_lower(octet) || ascii_is_digit(octet) || octet == '_' || octet == '-' ||
+           octet == '.' || octet == '*';
 }
 
 static bool is_base64_octet(char octet)
 {
-    return is_alpha(octet) || is_digit(octet) || octet == '+' || octet == '/' || octet == '=';
+    return ascii_is_letter(octet) || ascii_is_digit(octet) || octet == '+' || octet == '/' ||
+           octet == '=';
 }
 
 /* The next octet; zero at the end, which no rule below allows within a value. */
@@ -101,7 +88,7 @@ static bool read_number(struct cursor *cursor, struct item *item)
     size_t fraction = 0;
 
     *item = (struct item){ .type = ITEM_INTEGER };
-    while (is_digit(peek(cursor))) {
+    while (ascii_is_digit(peek(cursor))) {
         if (++digits > 15) {
             return false;
         }
@@ -112,7 +99,7 @@ static bool read_number(struct cursor *cursor, struct item *item)
         return digits > 0;
     }
     item->type = ITEM_OTHER;
-    while (is_digit(peek(cursor))) {
+    while (ascii_is_digit(peek(cursor))) {
         cursor->at++;
         fraction++;
     }
@@ -152,7 +139,7 @@ static bool read_bare_item(struct cursor *cursor, struct item *item)
     char first = peek(cursor);
 
     *item = (struct item){ .type = ITEM_OTHER };
-    if (first == '-' || is_digit(first)) {
+    if (first == '-' || ascii_is_digit(first)) {
         return read_number(cursor, item);
     }
     if (first == '?') {
@@ -167,7 +154,7 @@ static bool read_bare_item(struct cursor *cursor, struct item *item)
     if (first == ':') {
         return read_octets(cursor);
     }
-    if (first == '*' || is_alpha(first)) {
+    if (first == '*' || ascii_is_letter(first)) {
         while (is_token_octet(peek(cursor))) {
             cursor->at++;
         }
@@ -182,7 +169,7 @@ static bool read_key(struct cursor *cursor, halo_bytes *key)
 {
     const char *start = cursor->at;
 
-    if (!is_lower(peek(cursor)) && peek(cursor) != '*') {
+    if (!ascii_is_lower(peek(cursor)) && peek(cursor) != '*') {
         return false;
     }
     while (is_key_octet(peek(cursor))) {
