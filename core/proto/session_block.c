@@ -113,23 +113,47 @@ static bool is_repeated(const struct halo_session *session, const uint8_t *block
            memcmp(block, repeated->octets, len) == 0;
 }
 
-/* The list was decoded from this block and is a good request. */
+static bool points_into(halo_bytes text, const uint8_t *block, size_t len)
+{
+    uintptr_t at = (uintptr_t)text.data;
+
+    return at >= (uintptr_t)block && at < (uintptr_t)block + len;
+}
+
+/* Literals that are not Huffman-coded are where they were received. */
+static bool list_borrows(const struct hpack_list *list, const uint8_t *block, size_t len)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (points_into(list->fields[i].name, block, len) ||
+            points_into(list->fields[i].value, block, len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The list was decoded from this block, before which the table had so many insertions, and is a
+ * good request. A block that inserts something is never found again, for that number has changed.
+ * One that begins with a size update may be: nothing was decoded since that could undo it. */
 static void remember_block(struct halo_session *session, const uint8_t *block, size_t len,
-                           const struct message *message)
+                           uint32_t inserted, const struct message *message)
 {
     struct repeated_block *repeated = &session->repeated;
+    const struct hpack_list *list = &session->env->list;
 
     repeated->len = 0;
-    /* As many octets as fields: each is an index, a literal takes more. */
-    if (len != session->env->list.count || len > sizeof(repeated->octets)) {
+    if (len > sizeof(repeated->octets)) {
         return;
     }
     memcpy(repeated->octets, block, len);
     repeated->len = (uint8_t)len;
-    repeated->inserted = session->decoder.table.inserted;
+    repeated->borrows = len != list->count && list_borrows(list, block, len);
+    repeated->inserted = inserted;
     repeated->entries = session->decoder.table.count;
     repeated->message = *message;
-    session->env->list_of = session;
+    if (!repeated->borrows) {
+        session->env->list_of = session;
+    }
 }
 
 /* ---- what a list means ----------------------------------------------------------------- */
@@ -349,11 +373,15 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
                                          const uint8_t *block, size_t len, struct halo_event *event)
 {
     const struct hpack_list *list = &session->env->list;
+    uint32_t inserted = session->decoder.table.inserted;
     bool repeated = is_repeated(session, block, len);
     bool wanted;
 
     if (!repeated || session->env->list_of != session) {
         FAULT_TRY(session_decode(session, block, len));
+        if (repeated && !session->repeated.borrows) {
+            session->env->list_of = session;
+        }
     }
     FAULT_TRY(take_number(session, stream_id, &wanted));
     if (HALO_UNLIKELY(!wanted)) {
@@ -369,10 +397,9 @@ static const struct fault *on_new_stream(struct halo_session *session, uint32_t 
 
         FAULT_TRY(check_dropped(list));
         FAULT_TRY(message_check_request(list->fields, list->count, &limits, &message));
-        remember_block(session, block, len, &message);
+        remember_block(session, block, len, inserted, &message);
         return on_request(session, stream_id, end, &message, event);
     }
-    session->env->list_of = session;
     return on_request(session, stream_id, end, &session->repeated.message, event);
 }
 

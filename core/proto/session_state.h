@@ -128,11 +128,13 @@ struct open_block {
     uint64_t deadline_ns;
 };
 
-/* The latest request, when its block was short and of indexed fields only. The same octets mean the
- * same fields as long as the table has not changed: what was checked then need not be again. */
+/* The latest request, when its block was short and changed nothing in the table. The same octets
+ * mean the same fields as long as the table has not changed: what was checked then need not be
+ * again. As long as what browsers send of fields that are all indexed. */
 struct repeated_block {
-    uint8_t octets[16];
-    uint8_t len; /* 0: none */
+    uint8_t octets[32];
+    uint8_t len;  /* 0: none */
+    bool borrows; /* the list points into the block's octets: it has to be decoded again */
     uint32_t inserted;
     uint32_t entries;
     struct message message;

@@ -100,6 +100,31 @@ static void repeated_around_trailers(struct fake_peer *peer)
                                                                "5\n" REQUEST("9", "one.example"));
 }
 
+/* The same octets, but trailers of another stream have put an entry in front. */
+static void same_octets_after_trailers(struct fake_peer *peer)
+{
+    struct wire block = { 0 };
+
+    peer->app = app_respond;
+    peer_open(peer);
+    put_first(&peer->in, 1, "one.example");
+    put_block(&peer->in, 3, get_newest, sizeof(get_newest));
+    put_post(&peer->in, 5);
+    put_block(&peer->in, 7, get_newest, sizeof(get_newest));
+    field_indexed(&block, "x-end", "yes");
+    put_headers(&peer->in, 5, F_END_HEADERS | F_END_STREAM, &block);
+    wire_free(&block);
+    peer_go(peer);
+    for (uint32_t id = 1; id <= 7; id += 2) {
+        expect_headers(peer, id, F_END_STREAM, ":status: 200\n");
+    }
+    put_block(&peer->in, 9, get_newest, sizeof(get_newest)); /* x-end, and no :authority */
+    peer_go(peer);
+    expect_rst(peer, 9, HALO_PROTOCOL_ERROR);
+    skip_log(peer);
+    expect_alive(peer);
+}
+
 /* A handler that does not answer at once still has the list after the next request. */
 static void repeated_lists_are_kept(struct fake_peer *peer)
 {
@@ -167,6 +192,26 @@ static void repeated_above_the_limit(struct fake_peer *peer)
     expect_alive(peer);
 }
 
+/* A size update is done each time, although the fields behind it are known: here the table has to be
+ * too small for what is inserted at last. */
+static void size_updates_are_not_skipped(struct fake_peer *peer)
+{
+    static const uint8_t small[] = { 0x3f, 0x09, 0x82, 0x87, 0x84, 0x01, 0x01, 'x' };
+    static const uint8_t large[] = { 0x3f, 0xe1, 0x1f, 0x00, 0x01, 'a', 0x01, 'b' };
+
+    peer->app = app_respond;
+    peer_open(peer);
+    put_block(&peer->in, 1, small, sizeof(small));
+    put_post(&peer->in, 3);
+    put_block(&peer->in, 5, small, sizeof(small));
+    put_block(&peer->in, 3, large, sizeof(large)); /* trailers */
+    put_block(&peer->in, 7, small, sizeof(small));
+    put_first(&peer->in, 9, "one.example");
+    put_block(&peer->in, 11, get_newest, sizeof(get_newest));
+    peer_go(peer);
+    expect_dead(peer, HALO_COMPRESSION_ERROR);
+}
+
 /* ---- sessions that share a list ---------------------------------------------------------------- */
 
 static void poll_all(halo_session *session, char *text, size_t size)
@@ -177,35 +222,132 @@ static void poll_all(halo_session *session, char *text, size_t size)
     text[0] = 0;
     while (halo_session_poll(session, &event)) {
         if (event.type == HALO_EVENT_REQUEST) {
-            halo_bytes authority = event.u.headers.fields[event.u.headers.count - 1].value;
+            const halo_header *field = &event.u.headers.fields[event.u.headers.count - 1];
 
-            at +=
-                (size_t)snprintf(text + at, size - at, "%.*s ", (int)authority.len, authority.data);
+            at += (size_t)snprintf(text + at, size - at, "%.*s=%.*s ", (int)field->name.len,
+                                   field->name.data, (int)field->value.len, field->value.data);
             assert_int_equal(halo_stream_respond(event.stream, 204, NULL, 0), 0);
         }
     }
 }
 
-static void test_sessions_in_turns(void **state)
-{
-    const char *authorities[2] = { "one.example", "two.example" };
-    struct halo_session_options options;
+/* Two sessions of one environment. */
+struct two {
     struct test_memory memory;
     struct memory pool;
     struct proto_env env;
     halo_session *sessions[2];
+};
+
+static void two_begin(struct two *two)
+{
+    struct halo_session_options options;
+
+    halo_session_options_init(&options, HALO_SERVER);
+    test_memory_init(&two->memory);
+    options.allocator = two->memory.allocator;
+    memory_init(&two->pool, &options.allocator);
+    assert_int_equal(proto_env_init(&two->env, &two->pool, 2), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(session_new_in(&two->sessions[i], &two->env, &options, 1), 0);
+    }
+}
+
+static void two_end(struct two *two)
+{
+    halo_session_free(two->sessions[0]);
+    halo_session_free(two->sessions[1]);
+    proto_env_fini(&two->env);
+    memory_fini(&two->pool);
+    assert_int_equal(two->memory.live, 0);
+}
+
+/* Requests in memory that is gone when the next comes; `expected`: the values of their last field. */
+static void two_request(halo_session *session, uint32_t id, const void *block, size_t len,
+                        const char *expected)
+{
+    struct wire in = { 0 };
+    char text[200];
+
+    if (id == 1) {
+        put_preface(&in);
+        put_settings(&in, 0);
+    }
+    if (id % 4 == 1) {
+        put_ping(&in, 0, "12345678"); /* the next block does not lie where this one did */
+    }
+    put_block(&in, id, block, len);
+    assert_int_equal(halo_session_recv(session, in.data, in.len, 1), 0);
+    poll_all(session, text, sizeof(text));
+    assert_string_equal(text, expected);
+    memset(in.data, 0xdd, in.len);
+    wire_free(&in);
+}
+
+/* Literals that the table does not take, as most clients send paths: Huffman-coded ones are where
+ * they were decoded to, others where they were received. */
+static void test_literals_come_again(void **state)
+{
+    static const uint8_t coded[] = { 0x82, 0x87, 0x84, 0x01, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5,
+                                     0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff };
+    static const uint8_t plain[] = { 0x82, 0x87, 0x84, 0x01, 0x05, 'p', 'l', 'a', 'i', 'n' };
+    static const uint8_t named[] = { 0x82, 0x87, 0x84, 0x01, 0x82, 0xf1, 0xe3,
+                                     0x00, 0x02, 'x',  'y',  0x82, 0xf1, 0xe3 };
+    struct two two;
+    uint32_t id = 1;
+
+    (void)state;
+    two_begin(&two);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 4; i++, id += 2) {
+            /* In turns, and then twice in a row. */
+            two_request(two.sessions[0], id, coded, sizeof(coded), ":authority=www.example.com ");
+            two_request(two.sessions[1], id, plain, sizeof(plain), ":authority=plain ");
+        }
+        for (int i = 0; i < 3; i++, id += 2) {
+            two_request(two.sessions[0], id, plain, sizeof(plain), ":authority=plain ");
+        }
+        for (uint32_t more = id - 6, i = 0; i < 3; i++, more += 2) {
+            two_request(two.sessions[1], more, coded, sizeof(coded), ":authority=www.example.com ");
+        }
+        for (int i = 0; i < 3; i++, id += 2) {
+            two_request(two.sessions[0], id, named, sizeof(named), "xy=ww ");
+        }
+        for (uint32_t more = id - 6, i = 0; i < 3; i++, more += 2) {
+            two_request(two.sessions[1], more, named, sizeof(named), "xy=ww ");
+        }
+    }
+    two_end(&two);
+}
+
+/* A literal that the table takes is taken each time. */
+static void test_insertions_come_again(void **state)
+{
+    static const uint8_t insert[] = { 0x82, 0x87, 0x84, 0x41, 0x81, 0x37 }; /* "i" */
+    static const uint8_t fifth[] = { 0x82, 0x87, 0x84, 0xc2 };
+    struct two two;
+
+    (void)state;
+    two_begin(&two);
+    for (uint32_t id = 1; id <= 9; id += 2) {
+        two_request(two.sessions[0], id, insert, sizeof(insert), ":authority=i ");
+    }
+    two_request(two.sessions[0], 11, fifth, sizeof(fifth), ":authority=i ");
+    two_end(&two);
+}
+
+static void test_sessions_in_turns(void **state)
+{
+    const char *authorities[2] = { "one.example", "two.example" };
+    struct two two;
+    halo_session **sessions = two.sessions;
     char text[200];
 
     (void)state;
-    halo_session_options_init(&options, HALO_SERVER);
-    test_memory_init(&memory);
-    options.allocator = memory.allocator;
-    memory_init(&pool, &options.allocator);
-    assert_int_equal(proto_env_init(&env, &pool, 2), 0);
+    two_begin(&two);
     for (size_t i = 0; i < 2; i++) {
         struct wire in = { 0 };
 
-        assert_int_equal(session_new_in(&sessions[i], &env, &options, 1), 0);
         put_preface(&in);
         put_settings(&in, 0);
         put_first(&in, 1, authorities[i]);
@@ -217,22 +359,19 @@ static void test_sessions_in_turns(void **state)
     for (uint32_t id = 5; id < 40; id += 4) {
         for (size_t i = 0; i < 2; i++) {
             struct wire in = { 0 };
-            char expected[60];
+            char expected[80];
 
             put_block(&in, id, get_newest, sizeof(get_newest));
             put_block(&in, id + 2, get_newest, sizeof(get_newest));
             assert_int_equal(halo_session_recv(sessions[i], in.data, in.len, 1), 0);
             poll_all(sessions[i], text, sizeof(text));
-            snprintf(expected, sizeof(expected), "%s %s ", authorities[i], authorities[i]);
+            snprintf(expected, sizeof(expected), ":authority=%s :authority=%s ", authorities[i],
+                     authorities[i]);
             assert_string_equal(text, expected);
             wire_free(&in);
         }
     }
-    halo_session_free(sessions[0]);
-    halo_session_free(sessions[1]);
-    proto_env_fini(&env);
-    memory_fini(&pool);
-    assert_int_equal(memory.live, 0);
+    two_end(&two);
 }
 
 /* ---- responses --------------------------------------------------------------------------------- */
@@ -377,9 +516,13 @@ int main(void)
         SERVER(same_octets_after_insertion),
         SERVER(same_octets_after_eviction),
         SERVER(repeated_around_trailers),
+        SERVER(same_octets_after_trailers),
         SERVER(repeated_lists_are_kept),
         SERVER(repeated_with_another_end),
         SERVER_WITH(repeated_above_the_limit, options_two_streams),
+        SERVER(size_updates_are_not_skipped),
+        cmocka_unit_test(test_literals_come_again),
+        cmocka_unit_test(test_insertions_come_again),
         cmocka_unit_test(test_sessions_in_turns),
         SERVER(values_change_in_place),
         SERVER(bad_fields_behind_good_ones),
