@@ -104,6 +104,16 @@ void tls_accel_attach(WOLFSSL_CTX *wolf)
     }
 }
 
+const struct accel_cipher *tls_accel_for(size_t len)
+{
+    return len >= TLS_ACCEL_RECORD_MIN ? installed : NULL;
+}
+
+void tls_accel_replace(const struct accel_cipher *cipher)
+{
+    installed = installed != NULL ? cipher : NULL;
+}
+
 const char *tls_accel_name(void)
 {
     return installed == NULL ? "" : installed->name;

@@ -1,11 +1,13 @@
 /*
  * AES-GCM of another library in place of wolfSSL's (-Daccel=ipsec-mb), for records that are long
- * enough to gain by it. wolfSSL hands the cipher out through its crypto callbacks and goes on by
- * itself wherever the answer is CRYPTOCB_UNAVAILABLE; so nothing but speed depends on this.
+ * enough to gain by it. Those of TLS 1.3 ask for it (record_key.c); for the others wolfSSL hands
+ * the cipher out through its crypto callbacks, and goes on by itself wherever the answer is
+ * CRYPTOCB_UNAVAILABLE. Nothing but speed depends on this.
  */
 #ifndef HALO_TLS_ACCEL_H
 #define HALO_TLS_ACCEL_H
 
+#include "tls/accel_cipher.h"
 #include "tls/wolfssl.h"
 
 #if HALO_TLS_ACCEL
@@ -28,6 +30,11 @@ void tls_accel_attach(WOLFSSL_CTX *wolf);
 const char *tls_accel_name(void);
 const char *tls_accel_off(void);
 
+/* For a message of so many octets; NULL: wolfCrypt's cipher is the one to use. */
+const struct accel_cipher *tls_accel_for(size_t len);
+
+/* Tests: this one is given from now on, as long as there is one at all. */
+void tls_accel_replace(const struct accel_cipher *cipher);
 /* What wolfSSL calls; `cipher` is a const struct accel_cipher. Here for tests. */
 int tls_accel_call(int device, wc_CryptoInfo *info, void *cipher);
 
@@ -40,6 +47,12 @@ static inline void tls_accel_install(void)
 static inline void tls_accel_attach(WOLFSSL_CTX *wolf)
 {
     (void)wolf;
+}
+
+static inline const struct accel_cipher *tls_accel_for(size_t len)
+{
+    (void)len;
+    return NULL;
 }
 
 static inline const char *tls_accel_name(void)

@@ -5,6 +5,7 @@
 #include <wolfssl/wolfcrypt/kdf.h>
 
 #include "core/base/wire.h"
+#include "tls/accel.h"
 
 /* RFC 8446 appendix B.4. */
 static const struct record_suite suites[] = {
@@ -36,31 +37,24 @@ static int expand(const struct record_key *key, const struct record_suite *suite
                                       (word32)strlen(label), NULL, 0, suite->hash);
 }
 
-static int set_key(struct record_key *key, const struct record_suite *suite, const uint8_t *octets)
-{
-    int error;
-
-    if (suite->cipher == RECORD_CHACHA20_POLY1305) {
-        memcpy(key->chacha20, octets, sizeof(key->chacha20));
-        return 0;
-    }
-    error = wc_AesInit(&key->aes, NULL, INVALID_DEVID);
-    key->has_aes = error == 0;
-    return error != 0 ? error : wc_AesGcmSetKey(&key->aes, octets, suite->key_len);
-}
-
 int record_key_make(struct record_key *key, const struct record_suite *suite)
 {
-    uint8_t octets[32];
-    int error = expand(key, suite, "key", octets, suite->key_len);
+    int error = expand(key, suite, "key", key->octets, suite->key_len);
 
     key->cipher = suite->cipher;
+    key->len = suite->key_len;
     key->sequence = 0;
     if (error == 0) {
-        error = set_key(key, suite, octets);
+        error = expand(key, suite, "iv", key->nonce, sizeof(key->nonce));
     }
-    explicit_bzero(octets, sizeof(octets));
-    return error != 0 ? error : expand(key, suite, "iv", key->nonce, sizeof(key->nonce));
+    if (error == 0 && suite->cipher == RECORD_AES_GCM) {
+        error = wc_AesInit(&key->aes, NULL, INVALID_DEVID);
+        key->has_aes = error == 0;
+    }
+    if (error == 0 && suite->cipher == RECORD_AES_GCM) {
+        error = wc_AesGcmSetKey(&key->aes, key->octets, key->len);
+    }
+    return error;
 }
 
 static void drop_key(struct record_key *key)
@@ -98,17 +92,61 @@ static void next_nonce(struct record_key *key, uint8_t nonce[RECORD_NONCE])
     key->sequence++;
 }
 
+static struct accel_message message_for(const struct record_key *key, const uint8_t *nonce,
+                                        const uint8_t *header, const uint8_t *in, uint8_t *out,
+                                        size_t len)
+{
+    return (struct accel_message){
+        .key = key->octets,
+        .key_len = key->len,
+        .iv = nonce,
+        .aad = header,
+        .aad_len = RECORD_HEADER,
+        .in = in,
+        .out = out,
+        .len = len,
+    };
+}
+
+static int seal_aes(struct record_key *key, const uint8_t *nonce, const uint8_t *header,
+                    uint8_t *text, size_t len)
+{
+    const struct accel_cipher *accelerator = tls_accel_for(len);
+
+    if (accelerator != NULL) {
+        struct accel_message message = message_for(key, nonce, header, text, text, len);
+
+        accelerator->seal(&message, text + len);
+        return 0;
+    }
+    return wc_AesGcmEncrypt(&key->aes, text, text, (word32)len, nonce, RECORD_NONCE, text + len,
+                            RECORD_TAG, header, RECORD_HEADER);
+}
+
 int record_key_seal(struct record_key *key, const uint8_t header[RECORD_HEADER], uint8_t *text,
                     size_t len)
 {
     uint8_t nonce[RECORD_NONCE];
 
     next_nonce(key, nonce);
-    if (key->cipher == RECORD_CHACHA20_POLY1305) {
-        return wc_ChaCha20Poly1305_Encrypt(key->chacha20, nonce, header, RECORD_HEADER, text,
-                                           (word32)len, text, text + len);
+    if (key->cipher == RECORD_AES_GCM) {
+        return seal_aes(key, nonce, header, text, len);
     }
-    return wc_AesGcmEncrypt(&key->aes, text, text, (word32)len, nonce, sizeof(nonce), text + len,
+    return wc_ChaCha20Poly1305_Encrypt(key->octets, nonce, header, RECORD_HEADER, text, (word32)len,
+                                       text, text + len);
+}
+
+static int open_aes(struct record_key *key, const uint8_t *nonce, const uint8_t *header,
+                    const uint8_t *text, size_t len, uint8_t *out)
+{
+    const struct accel_cipher *accelerator = tls_accel_for(len);
+
+    if (accelerator != NULL) {
+        struct accel_message message = message_for(key, nonce, header, text, out, len);
+
+        return accelerator->open(&message, text + len) ? 0 : AES_GCM_AUTH_E;
+    }
+    return wc_AesGcmDecrypt(&key->aes, out, text, (word32)len, nonce, RECORD_NONCE, text + len,
                             RECORD_TAG, header, RECORD_HEADER);
 }
 
@@ -116,14 +154,13 @@ int record_key_open(struct record_key *key, const uint8_t header[RECORD_HEADER],
                     const uint8_t *text, size_t len, uint8_t *out)
 {
     uint8_t nonce[RECORD_NONCE];
-    const uint8_t *tag = text + len - RECORD_TAG;
 
     HALO_ASSERT(len >= RECORD_TAG);
+    len -= RECORD_TAG;
     next_nonce(key, nonce);
-    if (key->cipher == RECORD_CHACHA20_POLY1305) {
-        return wc_ChaCha20Poly1305_Decrypt(key->chacha20, nonce, header, RECORD_HEADER, text,
-                                           (word32)(len - RECORD_TAG), tag, out);
+    if (key->cipher == RECORD_AES_GCM) {
+        return open_aes(key, nonce, header, text, len, out);
     }
-    return wc_AesGcmDecrypt(&key->aes, out, text, (word32)(len - RECORD_TAG), nonce, sizeof(nonce),
-                            tag, RECORD_TAG, header, RECORD_HEADER);
+    return wc_ChaCha20Poly1305_Decrypt(key->octets, nonce, header, RECORD_HEADER, text, (word32)len,
+                                       text + len, out);
 }

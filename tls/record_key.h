@@ -33,10 +33,9 @@ struct record_suite {
 };
 
 struct record_key {
-    union {
-        Aes aes;
-        uint8_t chacha20[32];
-    };
+    Aes aes; /* of RECORD_AES_GCM */
+    uint8_t octets[32];
+    uint8_t len;
     uint64_t sequence; /* of the next record */
     uint8_t nonce[RECORD_NONCE];
     uint8_t cipher; /* enum record_cipher */

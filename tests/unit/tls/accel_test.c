@@ -12,6 +12,7 @@
 #include "tls/accel.h"
 #include "tls/accel_cipher.h"
 #include "tls/limits.h"
+#include "tls/records.h"
 #include "tls/transport.h"
 
 #include <wolfssl/wolfcrypt/aes.h>
@@ -276,7 +277,7 @@ static void self_test_finds_faults(void **state)
 
 /* ---- connections ------------------------------------------------------------------------- */
 
-/* What wolfSSL asked for on this thread. */
+/* What was asked for on this thread: by wolfSSL (TLS 1.2) or by our own records (TLS 1.3). */
 static _Thread_local struct {
     size_t records;  /* done by the accelerator */
     size_t left;     /* records of AES-GCM that were left to wolfSSL */
@@ -312,6 +313,24 @@ static int count(int device, wc_CryptoInfo *info, void *ctx)
     return status;
 }
 
+/* The records of TLS 1.3 get this one. */
+static void count_seal(const struct accel_message *message, uint8_t *tag)
+{
+    asked.records++;
+    asked.shortest = min_size(asked.shortest, message->len);
+    cipher->seal(message, tag);
+}
+
+static bool count_open(const struct accel_message *message, const uint8_t *tag)
+{
+    bool good = cipher->open(message, tag);
+
+    asked.records += good;
+    asked.refused += !good;
+    asked.shortest = min_size(asked.shortest, message->len);
+    return good;
+}
+
 static void aes_128(struct halo_tls_options *options)
 {
     options->ciphers = "TLS13-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256";
@@ -342,6 +361,7 @@ static void (*const kinds[])(struct halo_tls_options *options) = {
 };
 enum { KINDS = HALO_ARRAY_LEN(kinds) };
 
+static struct accel_cipher counting;
 static halo_tls_context *server;
 static halo_tls_context *clients[KINDS];
 
@@ -363,6 +383,10 @@ static int contexts_make(void **state)
             wc_CryptoCb_RegisterDevice(TLS_ACCEL_DEVICE, count, (void *)(uintptr_t)cipher) != 0) {
             return -1;
         }
+        counting = *cipher;
+        counting.seal = count_seal;
+        counting.open = count_open;
+        tls_accel_replace(&counting);
     }
     return 0;
 }
@@ -419,7 +443,7 @@ static void connections_use_it(void **state)
         if (cipher != NULL) {
             assert_true(asked.records > 4 * LEN / TLS_RECORD_MAX);
             assert_int_equal(asked.records % 2, 0);
-            assert_true(asked.left > 0);
+            assert_true(i < 2 || asked.left > 0);
             assert_true(asked.longest < TLS_ACCEL_RECORD_MIN);
             assert_true(asked.shortest >= TLS_ACCEL_RECORD_MIN);
             assert_int_equal(asked.refused, 0);
@@ -461,7 +485,7 @@ static void keys_change(void **state)
         for (int round = 0; round < 12; round++) {
             struct end *end = round % 2 == 0 ? &pair.client : &pair.server;
 
-            assert_int_equal(wolfSSL_update_keys(tls_of(end->transport)->ssl), WOLFSSL_SUCCESS);
+            assert_true(tls_records_update(tls_of(end->transport), true));
             send_and_expect(&pair, &pair.client, &pair.server, octets, sizeof(octets));
             send_and_expect(&pair, &pair.server, &pair.client, octets, sizeof(octets));
             pair.now_ns += TLS_KEY_UPDATES_NS;
