@@ -41,9 +41,6 @@ int record_key_make(struct record_key *key, const struct record_suite *suite)
 {
     int error = expand(key, suite, "key", key->octets, suite->key_len);
 
-    key->cipher = suite->cipher;
-    key->len = suite->key_len;
-    key->sequence = 0;
     if (error == 0) {
         error = expand(key, suite, "iv", key->nonce, sizeof(key->nonce));
     }
@@ -52,9 +49,16 @@ int record_key_make(struct record_key *key, const struct record_suite *suite)
         key->has_aes = error == 0;
     }
     if (error == 0 && suite->cipher == RECORD_AES_GCM) {
-        error = wc_AesGcmSetKey(&key->aes, key->octets, key->len);
+        error = wc_AesGcmSetKey(&key->aes, key->octets, suite->key_len);
     }
-    return error;
+    if (error != 0) {
+        record_key_wipe(key);
+        return error;
+    }
+    key->cipher = suite->cipher;
+    key->len = suite->key_len;
+    key->sequence = 0;
+    return 0;
 }
 
 static void drop_key(struct record_key *key)
@@ -70,10 +74,15 @@ int record_key_update(struct record_key *key, const struct record_suite *suite)
     uint8_t next[RECORD_SECRET_MAX];
     int error = expand(key, suite, "traffic upd", next, suite->secret_len);
 
-    memcpy(key->secret, next, suite->secret_len);
-    explicit_bzero(next, sizeof(next));
     drop_key(key);
-    return error != 0 ? error : record_key_make(key, suite);
+    if (error == 0) {
+        memcpy(key->secret, next, suite->secret_len);
+        error = record_key_make(key, suite);
+    } else {
+        record_key_wipe(key);
+    }
+    explicit_bzero(next, sizeof(next));
+    return error;
 }
 
 void record_key_wipe(struct record_key *key)
@@ -129,11 +138,14 @@ int record_key_seal(struct record_key *key, const uint8_t header[RECORD_HEADER],
     uint8_t nonce[RECORD_NONCE];
 
     next_nonce(key, nonce);
-    if (key->cipher == RECORD_AES_GCM) {
+    if (HALO_LIKELY(key->cipher == RECORD_AES_GCM)) {
         return seal_aes(key, nonce, header, text, len);
     }
-    return wc_ChaCha20Poly1305_Encrypt(key->octets, nonce, header, RECORD_HEADER, text, (word32)len,
-                                       text, text + len);
+    if (key->cipher == RECORD_CHACHA20_POLY1305) {
+        return wc_ChaCha20Poly1305_Encrypt(key->octets, nonce, header, RECORD_HEADER, text,
+                                           (word32)len, text, text + len);
+    }
+    return MISSING_KEY;
 }
 
 static int open_aes(struct record_key *key, const uint8_t *nonce, const uint8_t *header,
@@ -158,9 +170,12 @@ int record_key_open(struct record_key *key, const uint8_t header[RECORD_HEADER],
     HALO_ASSERT(len >= RECORD_TAG);
     len -= RECORD_TAG;
     next_nonce(key, nonce);
-    if (key->cipher == RECORD_AES_GCM) {
+    if (HALO_LIKELY(key->cipher == RECORD_AES_GCM)) {
         return open_aes(key, nonce, header, text, len, out);
     }
-    return wc_ChaCha20Poly1305_Decrypt(key->octets, nonce, header, RECORD_HEADER, text, (word32)len,
-                                       text + len, out);
+    if (key->cipher == RECORD_CHACHA20_POLY1305) {
+        return wc_ChaCha20Poly1305_Decrypt(key->octets, nonce, header, RECORD_HEADER, text,
+                                           (word32)len, text + len, out);
+    }
+    return MISSING_KEY;
 }

@@ -19,6 +19,7 @@ enum {
 };
 
 enum record_cipher {
+    RECORD_NO_KEY, /* never made, or its making failed: neither seals nor opens */
     RECORD_AES_GCM,
     RECORD_CHACHA20_POLY1305,
 };
@@ -46,16 +47,16 @@ struct record_key {
 /* NULL: a suite that is not known here. */
 const struct record_suite *record_suite_find(uint16_t number);
 
-/* The first key of `secret`, which is there already. 0 or wolfCrypt's error. */
+/* The first key of `secret`, which is there already. 0 or wolfCrypt's error: there is no key then. */
 int record_key_make(struct record_key *key, const struct record_suite *suite) HALO_MUST_USE;
-/* The next generation (RFC 8446 section 7.2). 0 or wolfCrypt's error: the key cannot be used any
- * more. */
+/* The next generation (RFC 8446 section 7.2). 0 or wolfCrypt's error: then there is no key any more,
+ * neither the new one nor the old one, whose numbers might be used twice. */
 int record_key_update(struct record_key *key, const struct record_suite *suite) HALO_MUST_USE;
 /* Leaves nothing of it in memory. */
 void record_key_wipe(struct record_key *key);
 
 /* Encrypts `len` octets where they are and writes the tag behind them; `header` is the record's. 0
- * or wolfCrypt's error. */
+ * or wolfCrypt's error; its number is used up in any case. */
 int record_key_seal(struct record_key *key, const uint8_t header[RECORD_HEADER], uint8_t *text,
                     size_t len) HALO_MUST_USE;
 /* Decrypts `len` octets, the tag among them, to `out`, which has room for them without the tag. 0

@@ -40,6 +40,7 @@ static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int len,
         return MEMORY_E;
     }
     tls->records->peer_alert = -1;
+    tls->records->alert = -1;
     key = (id == CLIENT_TRAFFIC_SECRET) == is_server ? &tls->records->in : &tls->records->out;
     memcpy(key->secret, secret, (size_t)len);
     return 0;
@@ -107,48 +108,57 @@ void tls_records_free(struct tls_transport *tls)
 
 /* ---- writing --------------------------------------------------------------------------- */
 
-bool tls_records_seal(struct tls_transport *tls, uint8_t *record, size_t len, uint8_t type)
+static int seal(struct tls_transport *tls, uint8_t *record, size_t len, uint8_t type)
 {
     uint8_t *text = record + RECORD_HEADER;
-    int error;
 
     record[0] = RECORD_DATA; /* as it looks; what it is stands behind the plaintext */
     store_u16(record + 1, 0x0303);
     store_u16(record + 3, (uint16_t)(len + 1 + RECORD_TAG));
     text[len] = type;
-    error = record_key_seal(&tls->records->out, record, text, len + 1);
-    if (error != 0) {
-        tls_fail_code(tls, error);
+    return record_key_seal(&tls->records->out, record, text, len + 1);
+}
+
+bool tls_records_seal(struct tls_transport *tls, uint8_t *record, size_t len, uint8_t type)
+{
+    int error = seal(tls, record, len, type);
+
+    if (HALO_UNLIKELY(error != 0)) {
+        /* What broke the key may be known already, and not told yet. */
+        tls_fail_code(tls, tls->pending_error != 0 ? tls->pending_error : error);
     }
     return error == 0;
 }
 
-/* A short record that is not data. False: it was not made, for want of memory or of a key. */
-static bool send_short(struct tls_transport *tls, uint8_t type, const uint8_t *octets, size_t len)
+/* A short record that is not data. 0 or wolfSSL's code; the transport goes on in any case. */
+static int send_short(struct tls_transport *tls, uint8_t type, const uint8_t *octets, size_t len)
 {
     uint8_t *record = record_output_place(tls, len + RECORD_OVERHEAD);
+    int error;
 
     if (record == NULL) {
-        return false;
+        return MEMORY_E;
     }
     memcpy(record + RECORD_HEADER, octets, len);
-    if (!tls_records_seal(tls, record, len, type)) {
-        return false;
+    error = seal(tls, record, len, type);
+    if (error == 0) {
+        record_output_add(tls, len + RECORD_OVERHEAD);
     }
-    record_output_add(tls, len + RECORD_OVERHEAD);
-    return true;
+    return error;
+}
+
+static int send_update(struct tls_transport *tls, bool request)
+{
+    const uint8_t message[5] = { MESSAGE_KEY_UPDATE, 0, 0, 1, request };
+    int error = send_short(tls, CONTENT_HANDSHAKE, message, sizeof(message));
+
+    return error != 0 ? error : record_key_update(&tls->records->out, tls->records->suite);
 }
 
 bool tls_records_update(struct tls_transport *tls, bool request)
 {
-    const uint8_t message[5] = { MESSAGE_KEY_UPDATE, 0, 0, 1, request };
-    int error;
+    int error = send_update(tls, request);
 
-    if (!send_short(tls, CONTENT_HANDSHAKE, message, sizeof(message))) {
-        tls_fail_code(tls, MEMORY_E);
-        return false;
-    }
-    error = record_key_update(&tls->records->out, tls->records->suite);
     if (error != 0) {
         tls_fail_code(tls, error);
     }
@@ -170,11 +180,23 @@ void tls_records_alert(struct tls_transport *tls, uint8_t alert)
 
 /* ---- what is not data ------------------------------------------------------------------ */
 
-/* What came before is told first, then this. The code stands for the sentence, see failure.c. */
+/* What came before is told first, then this: the alert too waits until then, for the application
+ * may answer what came before, and after an alert nothing is sent (RFC 8446 section 6.2). The code
+ * stands for the sentence, see failure.c. */
 static void refuse(struct tls_transport *tls, uint8_t alert, int code)
 {
-    tls_records_alert(tls, alert);
+    tls->records->alert = alert;
     tls->pending_error = code;
+}
+
+void tls_records_end(struct tls_transport *tls)
+{
+    struct tls_records *records = tls->records;
+
+    if (records->alert >= 0 && !tls->close_queued) {
+        tls_records_alert(tls, (uint8_t)records->alert);
+    }
+    records->alert = -1;
 }
 
 static void refuse_too_much(struct tls_transport *tls, const char *sentence)
@@ -216,13 +238,10 @@ static void take_key_update(struct tls_transport *tls, uint8_t request, bool is_
         return;
     }
     error = record_key_update(&records->in, records->suite);
-    if (error != 0) {
-        tls->pending_error = error;
-        return;
+    if (error == 0 && request == 1 && !tls->close_queued) {
+        error = send_update(tls, false);
     }
-    if (request == 1 && !tls->close_queued && !tls_records_update(tls, false)) {
-        tls->pending_error = MEMORY_E; /* it is failed already */
-    }
+    tls->pending_error = error;
 }
 
 /* The header of a message is complete. False: it does not belong here. */
@@ -253,7 +272,7 @@ static void take_handshake(struct tls_transport *tls, const uint8_t *at, size_t 
     struct tls_records *records = tls->records;
 
     if (len == 0) {
-        refuse(tls, TLS_ALERT_UNEXPECTED_MESSAGE, LENGTH_ERROR); /* RFC 8446 section 5.1 */
+        refuse(tls, TLS_ALERT_UNEXPECTED_MESSAGE, LENGTH_ERROR); /* RFC 8446 section 5.4 */
         return;
     }
     while (len > 0 && tls->pending_error == 0) {
@@ -277,10 +296,12 @@ static void take_handshake(struct tls_transport *tls, const uint8_t *at, size_t 
     }
 }
 
-/* RFC 8446 section 6. */
+/* RFC 8446 section 6; none is empty (section 5.4). */
 static void take_alert(struct tls_transport *tls, const uint8_t *octets, size_t len)
 {
-    if (len != 2) {
+    if (len == 0) {
+        refuse(tls, TLS_ALERT_UNEXPECTED_MESSAGE, LENGTH_ERROR);
+    } else if (len != 2) {
         refuse(tls, TLS_ALERT_DECODE_ERROR, BUFFER_ERROR);
     } else if (octets[1] == TLS_ALERT_CLOSE_NOTIFY) {
         tls->pending_error = WOLFSSL_ERROR_ZERO_RETURN;
@@ -352,9 +373,12 @@ static void open_record(struct tls_transport *tls, struct plain_block *block,
     take_content(tls, block, out, len - 1, out[len - 1]);
 }
 
+/* A record that is too long is refused before it needs any: it has as much as the longest one. */
 static bool has_room(const struct plain_block *block, const uint8_t header[RECORD_HEADER])
 {
-    return block->used + (size_t)load_u16(header + 3) <= PLAIN_BLOCK_ROOM + RECORD_TAG;
+    size_t len = min_size(load_u16(header + 3), INNER_MAX + RECORD_TAG);
+
+    return block->used + len <= PLAIN_BLOCK_ROOM + RECORD_TAG;
 }
 
 /* Octets for the record that has begun: first its header, then the rest. Nothing of it stays in the

@@ -38,6 +38,7 @@ struct tls_records {
     uint32_t message_skip; /* octets of a ticket still to come */
 
     int16_t peer_alert; /* the alert that ended it; -1: none has come */
+    int16_t alert;      /* to be sent when the end is told; -1: none */
 };
 
 /* Before the handshake: has wolfSSL tell the traffic secrets. */
@@ -52,6 +53,17 @@ size_t tls_records_room_wanted(const struct tls_transport *tls);
 /* Decrypts what is there into the block, as long as it has room for it. What ends the connection is
  * left in tls->pending_error. */
 void tls_records_read(struct tls_transport *tls, struct plain_block *block);
+/* The end is told now: the peer is told as well, if it is to blame. */
+void tls_records_end(struct tls_transport *tls);
+
+/* Is there a whole record for which the last block had no room? */
+static inline bool tls_records_waiting(const struct tls_records *records)
+{
+    const struct chunk *partial = records->partial;
+
+    return partial != NULL &&
+           partial->used == (uint32_t)(records->header[3] << 8 | records->header[4]);
+}
 
 /* Makes a record of `len` octets, which are at record + RECORD_HEADER already; RECORD_OVERHEAD
  * octets more are its. False: the transport is failed. */
@@ -60,7 +72,8 @@ bool tls_records_seal(struct tls_transport *tls, uint8_t *record, size_t len, ui
 bool tls_records_refresh_key(struct tls_transport *tls);
 /* Asks for new keys in both directions, or says that ours is new (RFC 8446 section 4.6.3). */
 bool tls_records_update(struct tls_transport *tls, bool request);
-/* Sends an alert: a warning (close_notify), or what ends the connection. */
+/* Sends an alert: a warning (close_notify), or what ends the connection. Without memory or a key
+ * for it there is none. */
 void tls_records_alert(struct tls_transport *tls, uint8_t alert);
 
 #endif

@@ -78,6 +78,9 @@ static void finish_reading(struct tls_transport *tls)
     if (code == 0) {
         return;
     }
+    if (tls->records != NULL) {
+        tls_records_end(tls);
+    }
     tls->pending_error = 0;
     if (code == WOLFSSL_ERROR_ZERO_RETURN) {
         tls->base.state = TRANSPORT_CLOSED;
@@ -89,6 +92,13 @@ static void finish_reading(struct tls_transport *tls)
 static bool wolfssl_has_plaintext(const struct tls_transport *tls)
 {
     return tls->ssl != NULL && wolfSSL_pending(tls->ssl) != 0;
+}
+
+/* Is there anything to be had without more input? */
+static bool something_waits(const struct tls_transport *tls)
+{
+    return HALO_LIKELY(tls->records != NULL) ? tls_records_waiting(tls->records)
+                                             : wolfssl_has_plaintext(tls);
 }
 
 /* Reads records into the block until it is full or the input is used up. */
@@ -121,7 +131,7 @@ static void read_plaintext(struct tls_transport *tls, halo_slice *out)
     uint32_t start;
 
     if (tls->pending_error != 0 ||
-        (input_queue_empty(&tls->input) && !tls->input_ended && !wolfssl_has_plaintext(tls))) {
+        (input_queue_empty(&tls->input) && !tls->input_ended && !something_waits(tls))) {
         finish_reading(tls);
         return;
     }
