@@ -99,7 +99,7 @@ void record_of_inner(struct record *record, struct end *from, const void *inner,
     uint8_t *text = record->octets + RECORD_HEADER;
 
     assert_true(len + RECORD_TAG <= 65535);
-    record->octets[0] = DATA;
+    record->octets[0] = TYPE_DATA;
     record->octets[1] = 3;
     record->octets[2] = 3;
     record->octets[3] = (uint8_t)((len + RECORD_TAG) >> 8);

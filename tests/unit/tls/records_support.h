@@ -11,7 +11,7 @@
 #include "tls/limits.h"
 #include "tls/records.h"
 
-enum { DATA = 23, HANDSHAKE = 22, ALERT = 21, CIPHER_CHANGE = 20 }; /* content types */
+enum { TYPE_DATA = 23, TYPE_HANDSHAKE = 22, TYPE_ALERT = 21, TYPE_CIPHER_CHANGE = 20 }; /* content types */
 
 enum { SUITES = 3 };
 
