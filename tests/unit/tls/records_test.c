@@ -354,6 +354,38 @@ static void held_blocks_are_not_written_over(void **state)
     pair_free(&pair);
 }
 
+/* More than a block, and the end behind it, before anything is read: all of it comes, then the end. */
+static void the_end_comes_behind_the_data(void **state)
+{
+    (void)state;
+    for (int closed = 0; closed <= 1; closed++) {
+        uint8_t *octets = octets_of_seed(60000, 9);
+        struct pair pair;
+        uint8_t *wire;
+        size_t len;
+
+        records_open_ours(&pair);
+        end_write(&pair.client, octets, 60000);
+        if (closed == 1) {
+            pair.client.transport->ops->shutdown(pair.client.transport);
+        }
+        wire = end_take_output(&pair.client, &len);
+        feed_unread(&pair.server, wire, len);
+        pair.server.transport->ops->feed_end(pair.server.transport);
+        end_read(&pair, &pair.server);
+        end_expect(&pair.server, octets, 60000);
+        if (closed == 1) {
+            assert_int_equal(pair.server.state, TRANSPORT_CLOSED);
+        } else {
+            end_expect_failure(&pair.server, HALO_E_EOF, "without close_notify");
+        }
+        assert_int_equal(pair.server.transport->output_len, 0);
+        free(wire);
+        free(octets);
+        pair_free(&pair);
+    }
+}
+
 /* ---- forgery ----------------------------------------------------------------------------- */
 
 static void each_octet_counts(void **state)
@@ -615,6 +647,7 @@ int main(void)
         cmocka_unit_test(records_cut_anywhere),
         cmocka_unit_test(record_that_finds_no_room_comes_next),
         cmocka_unit_test(held_blocks_are_not_written_over),
+        cmocka_unit_test(the_end_comes_behind_the_data),
         cmocka_unit_test(each_octet_counts),
         cmocka_unit_test(order_counts),
         cmocka_unit_test(alert_waits_for_the_answer),
