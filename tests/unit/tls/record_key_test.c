@@ -106,8 +106,9 @@ static void suites_that_are_known(void **state)
 /* RFC 8446 section 5.3: nonces differ in the last octets, for all 64 bits of the number. */
 static void numbers_are_of_64_bits(void **state)
 {
-    static const uint64_t sequences[] = { 1, 255, 256, 65535, UINT32_MAX, (uint64_t)UINT32_MAX + 1,
-                                          UINT64_MAX / 3 };
+    static const uint64_t sequences[] = {
+        1, 255, 256, 65535, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX / 3
+    };
     const uint8_t header[5] = { 23, 3, 3, 0, 19 };
 
     (void)state;
@@ -238,12 +239,9 @@ static void generations_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(record_of_the_rfc),
-        cmocka_unit_test(key_of_the_rfc),
-        cmocka_unit_test(suites_that_are_known),
-        cmocka_unit_test(numbers_are_of_64_bits),
-        cmocka_unit_test(wiped_keys_are_none),
-        cmocka_unit_test(keys_that_fail_are_none),
+        cmocka_unit_test(record_of_the_rfc),     cmocka_unit_test(key_of_the_rfc),
+        cmocka_unit_test(suites_that_are_known), cmocka_unit_test(numbers_are_of_64_bits),
+        cmocka_unit_test(wiped_keys_are_none),   cmocka_unit_test(keys_that_fail_are_none),
         cmocka_unit_test(generations_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEY_UPDATE "\x18\0\0\1\0"
+#define KEY_UPDATE         "\x18\0\0\1\0"
 #define KEY_UPDATE_REQUEST "\x18\0\0\1\1"
 
 /* One record of the client's, or of the server's, and what becomes of it. */
@@ -112,15 +112,15 @@ static void records_in_the_clear(void **state)
         const char *text;
         int alert;
     } cases[] = {
-        { 20, 1, "unknown type", 10 },         { 21, 2, "unknown type", 10 },
-        { 22, 5, "unknown type", 10 },         { 24, 30, "unknown type", 10 },
-        { 0, 0, "unknown type", 10 },          { 255, 100, "unknown type", 10 },
-        { 23, 0, "forged or damaged", 20 },    { 23, 1, "forged or damaged", 20 },
-        { 23, 15, "forged or damaged", 20 },   { 23, 16, "forged or damaged", 20 },
-        { 23, 17, "forged or damaged", 20 },   { 23, 16384, "forged or damaged", 20 },
+        { 20, 1, "unknown type", 10 },          { 21, 2, "unknown type", 10 },
+        { 22, 5, "unknown type", 10 },          { 24, 30, "unknown type", 10 },
+        { 0, 0, "unknown type", 10 },           { 255, 100, "unknown type", 10 },
+        { 23, 0, "forged or damaged", 20 },     { 23, 1, "forged or damaged", 20 },
+        { 23, 15, "forged or damaged", 20 },    { 23, 16, "forged or damaged", 20 },
+        { 23, 17, "forged or damaged", 20 },    { 23, 16384, "forged or damaged", 20 },
         { 23, 16401, "forged or damaged", 20 }, { 23, 16402, "wrong length", 22 },
-        { 23, 16640, "wrong length", 22 },     { 23, 16641, "wrong length", 22 },
-        { 23, 16850, "wrong length", 22 },     { 23, 20000, "wrong length", 22 },
+        { 23, 16640, "wrong length", 22 },      { 23, 16641, "wrong length", 22 },
+        { 23, 16850, "wrong length", 22 },      { 23, 20000, "wrong length", 22 },
         { 23, 65535, "wrong length", 22 },
     };
     static const size_t cuts[] = { 0, 1, 4096 };
@@ -366,8 +366,9 @@ static void messages_are_not_interrupted(void **state)
         const char *content;
         size_t len;
     } between[] = {
-        { TYPE_DATA, "data", 4 },  { TYPE_DATA, "", 0 },   { TYPE_ALERT, "\1\0", 2 },
-        { TYPE_ALERT, "\2\x28", 2 }, { TYPE_CIPHER_CHANGE, "\1", 1 },
+        { TYPE_DATA, "data", 4 },        { TYPE_DATA, "", 0 },
+        { TYPE_ALERT, "\1\0", 2 },       { TYPE_ALERT, "\2\x28", 2 },
+        { TYPE_CIPHER_CHANGE, "\1", 1 },
     };
 
     (void)state;

@@ -11,7 +11,12 @@
 #include "tls/limits.h"
 #include "tls/records.h"
 
-enum { TYPE_DATA = 23, TYPE_HANDSHAKE = 22, TYPE_ALERT = 21, TYPE_CIPHER_CHANGE = 20 }; /* content types */
+enum {
+    TYPE_DATA = 23,
+    TYPE_HANDSHAKE = 22,
+    TYPE_ALERT = 21,
+    TYPE_CIPHER_CHANGE = 20
+}; /* content types */
 
 enum { SUITES = 3 };
 
@@ -40,7 +45,8 @@ void record_of_inner(struct record *record, struct end *from, const void *inner,
 void record_make(struct record *record, struct end *from, uint8_t type, const void *content,
                  size_t len, size_t padding);
 /* Makes it and feeds it to the other end. */
-void record_send(struct pair *pair, struct end *from, uint8_t type, const void *content, size_t len);
+void record_send(struct pair *pair, struct end *from, uint8_t type, const void *content,
+                 size_t len);
 
 /* `end` has refused what came: with this sentence, and the other end learns of this alert. (-1: of
  * none.) Nothing was handed out. */

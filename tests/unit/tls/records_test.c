@@ -209,9 +209,8 @@ static void nothing_is_sent_after_close_notify(void **state)
     end_expect(&pair.server, "more", 4);
     record_send(&pair, &pair.client, TYPE_HANDSHAKE, "\x18\0\0\1\1", 5);
     assert_int_equal(pair.server.transport->output_len, 0);
-    assert_int_equal(record_key_update(&records_of(&pair.client)->out,
-                                       records_of(&pair.client)->suite),
-                     0);
+    assert_int_equal(
+        record_key_update(&records_of(&pair.client)->out, records_of(&pair.client)->suite), 0);
     record_send(&pair, &pair.client, TYPE_DATA, "more", 4);
     end_expect(&pair.server, "more", 4);
     record_make(&record, &pair.client, 99, "", 0, 0);
