@@ -42,7 +42,8 @@ LONG = ("unit_tls_data", "unit_tls_handshake", "unit_hpack_huffman", "unit_hpack
         "unit_hpack_nghttp2_blocks", "unit_priority", "unit_origin", "unit_hpack_encode",
         "unit_hpack_field", "session_honest", "session_attacks", "session_memory",
         "session_parity_messages", "session_window_rules", "session_dribble", "unit_tls_context",
-        "unit_tls_abuse", "unit_tls_memory", "session_send_edges", "session_nghttp2_edges")
+        "unit_tls_abuse", "unit_tls_memory", "unit_tls_records", "unit_tls_records_abuse",
+        "session_send_edges", "session_nghttp2_edges")
 
 
 def unit_tests(build):

@@ -18,6 +18,15 @@ static void choose(struct halo_tls_options *options)
     options->version_min = HALO_TLS_1_3;
 }
 
+bool records_are_ours(void)
+{
+#if HALO_TLS_PRIVATE_WOLFSSL && defined(HAVE_SECRET_CALLBACK)
+    return true;
+#else
+    return false;
+#endif
+}
+
 int suites_make(void **state)
 {
     if (certificates_make(state) != 0) {
