@@ -170,3 +170,11 @@ void expect_alive(struct pair *pair)
     pair_run(pair);
     end_expect(&pair->client, "pong", 4);
 }
+
+void end_feed_unread(struct end *end, const uint8_t *octets, size_t len)
+{
+    halo_slice slice;
+
+    assert_int_equal(halo_slice_copy(&slice, octets, len), 0);
+    end->transport->ops->feed(end->transport, &slice);
+}

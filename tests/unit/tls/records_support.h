@@ -54,6 +54,9 @@ void record_make(struct record *record, struct end *from, uint8_t type, const vo
 void record_send(struct pair *pair, struct end *from, uint8_t type, const void *content,
                  size_t len);
 
+/* Feeds octets, and leaves them there. */
+void end_feed_unread(struct end *end, const uint8_t *octets, size_t len);
+
 /* `end` has refused what came: with this sentence, and the other end learns of this alert. (-1: of
  * none.) Nothing was handed out. */
 void expect_refusal(struct pair *pair, struct end *end, const char *text, int alert);
