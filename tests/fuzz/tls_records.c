@@ -270,9 +270,10 @@ static void send_record(struct run *run, uint8_t type)
 
 static void send_raw(struct run *run)
 {
-    size_t len = min_size(take(run), run->left);
+    size_t len = take(run);
     uint8_t octets[256];
 
+    len = min_size(len, run->left);
     memcpy(octets, run->in, len);
     run->in += len;
     run->left -= len;
