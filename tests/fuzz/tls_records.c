@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HELD = 3, WRITE_MAX = 40000 };
+enum { HELD = 3, WRITE_MAX = 40000, UNREAD = 7 };
 
 struct run {
     const uint8_t *in; /* the input that is left */
@@ -247,6 +247,7 @@ static void send_record(struct run *run, uint8_t type)
     uint8_t short_len = take(run);
     size_t len = short_len < 128 ? short_len : (size_t)(short_len - 127) * 129;
     size_t padding = take(run);
+    bool unread = type == 23 && padding == UNREAD;
 
     padding = padding < 128 ? padding / 8 : (padding - 127) * 10;
     for (size_t i = 0; i < len; i++) {
@@ -262,6 +263,9 @@ static void send_record(struct run *run, uint8_t type)
     CHECK(record_key_seal(&run->ours, record, text, len) == 0);
     run->sent += type == 23 ? len - 1 - padding : 0;
     feed(run, record, RECORD_HEADER + len + RECORD_TAG);
+    if (unread) {
+        return; /* it is left there until the next one */
+    }
     read_all(run);
     /* A record that is there is worked off without more input. */
     CHECK(run->raw || run->state != TRANSPORT_OPEN || run->received == run->sent);
