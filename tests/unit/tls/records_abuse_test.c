@@ -344,14 +344,14 @@ static void key_updates_in_parts(void **state)
     (void)state;
     records_open_ours(&pair);
     for (int i = 0; i < 5; i++) {
-        record_send(&pair, &pair.client, TYPE_HANDSHAKE, KEY_UPDATE_REQUEST + i, 1);
+        record_send(&pair, &pair.client, TYPE_HANDSHAKE, &KEY_UPDATE_REQUEST[i], 1);
         assert_true((pair.server.transport->output_len > 0) == (i == 4));
     }
     next_key(&pair.client);
     expect_alive(&pair);
     for (size_t at = 1; at < 5; at++) {
         record_send(&pair, &pair.client, TYPE_HANDSHAKE, KEY_UPDATE, at);
-        record_send(&pair, &pair.client, TYPE_HANDSHAKE, KEY_UPDATE + at, 5 - at);
+        record_send(&pair, &pair.client, TYPE_HANDSHAKE, &KEY_UPDATE[at], 5 - at);
         next_key(&pair.client);
         expect_alive(&pair);
     }
