@@ -20,8 +20,8 @@ enum { TLS_HANDSHAKE_OCTETS_MAX = 64 * 1024 };
  * Servers send up to four tickets at once; 32 in a row serve nobody but a flood. */
 enum { TLS_BARREN_RECORDS_MAX = 32 };
 
-/* Key updates of the peer per minute. One is due after 2^24 records, which
- * takes longer than a minute at 100 Gbit/s; each costs us a key, and those that want an answer a record. */
+/* Key updates of the peer per minute. One is due after 2^24 records, which takes longer than a
+ * minute at 100 Gbit/s; each costs us a key, and those that want an answer a record. */
 enum { TLS_KEY_UPDATES_MAX = 8 };
 #define TLS_KEY_UPDATES_NS UINT64_C(60000000000)
 

@@ -123,9 +123,7 @@ static bool is_hello_retry_request(const uint8_t *record, size_t len)
     return len >= 43 && record[0] == 22 && record[5] == 2 && memcmp(record + 11, random, 32) == 0;
 }
 
-/* wolfSSL sends by itself while it reads only when it answers a key update. Each answer costs us
- * more than the question costs the peer. */
-static void count_key_update(struct tls_transport *tls)
+bool tls_key_update_allowed(struct tls_transport *tls)
 {
     uint64_t now = tls_now(tls);
 
@@ -133,9 +131,7 @@ static void count_key_update(struct tls_transport *tls)
         tls->key_updates = 0;
         tls->key_updates_since = now;
     }
-    if (++tls->key_updates > TLS_KEY_UPDATES_MAX) {
-        violate(tls, HALO_E_LIMIT, "the peer asks for too many key updates");
-    }
+    return ++tls->key_updates <= TLS_KEY_UPDATES_MAX;
 }
 
 static int transmit(WOLFSSL *ssl, char *data, int len, void *ctx)
@@ -150,8 +146,10 @@ static int transmit(WOLFSSL *ssl, char *data, int len, void *ctx)
         hello_reader_reset(&tls->hello, tls->base.memory, true);
         tls->gate = GATE_READING;
     }
-    if (tls->base.state == TRANSPORT_OPEN && !tls->writing && !tls->close_queued) {
-        count_key_update(tls);
+    /* wolfSSL sends by itself while it reads only when it answers a key update. */
+    if (tls->base.state == TRANSPORT_OPEN && !tls->writing && !tls->close_queued &&
+        !tls_key_update_allowed(tls)) {
+        violate(tls, HALO_E_LIMIT, "the peer asks for too many key updates");
     }
     if (!record_output_accept(tls, record, (size_t)len)) {
         tls->memory_failed = true;

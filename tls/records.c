@@ -3,6 +3,7 @@
 #include "core/base/wire.h"
 #include "tls/alert.h"
 #include "tls/limits.h"
+#include "tls/record_io.h"
 #include "tls/record_output.h"
 
 enum { CONTENT_ALERT = 21, CONTENT_HANDSHAKE = 22 };
@@ -206,18 +207,6 @@ static void refuse_too_much(struct tls_transport *tls, const char *sentence)
     refuse(tls, TLS_ALERT_UNEXPECTED_MESSAGE, FATAL_ERROR);
 }
 
-/* Each costs us more than it costs the peer; who needs them needs few. */
-static bool is_too_frequent(struct tls_transport *tls)
-{
-    uint64_t now = tls_now(tls);
-
-    if (now - tls->key_updates_since >= TLS_KEY_UPDATES_NS) {
-        tls->key_updates = 0;
-        tls->key_updates_since = now;
-    }
-    return ++tls->key_updates > TLS_KEY_UPDATES_MAX;
-}
-
 /* RFC 8446 section 4.6.3. `is_last`: it ends its record, as what comes before a new key must
  * (section 5.1). */
 static void take_key_update(struct tls_transport *tls, uint8_t request, bool is_last)
@@ -233,7 +222,7 @@ static void take_key_update(struct tls_transport *tls, uint8_t request, bool is_
         refuse(tls, TLS_ALERT_UNEXPECTED_MESSAGE, OUT_OF_ORDER_E);
         return;
     }
-    if (is_too_frequent(tls)) {
+    if (!tls_key_update_allowed(tls)) {
         refuse_too_much(tls, "the peer asks for too many key updates");
         return;
     }
@@ -464,7 +453,7 @@ void tls_records_read(struct tls_transport *tls, struct plain_block *block)
     bool full = false;
 
     while (tls->pending_error == 0 && !full) {
-        if (!input_queue_empty(&tls->input) && open_in_place(tls, block, &full)) {
+        if (open_in_place(tls, block, &full)) {
             continue;
         }
         if (!gather(tls)) {

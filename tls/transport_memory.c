@@ -20,8 +20,8 @@ static uint64_t plaintext_bound(void)
 
 /* Records up to the target of a send. Each may leave as much of its chunk empty as it has octets
  * itself, since it lies in one piece. Behind that: a flight of ours with its certificates, answers
- * to key updates, an alert, close_notify; and the chunk that a record is gathered in, to be sent or as
- * it comes. */
+ * to key updates, an alert, close_notify; and the chunk that a record is gathered in, to be sent or
+ * as it comes. */
 static uint64_t output_bound(void)
 {
     return 2 * ((uint64_t)CONN_SEND_TARGET + TLS_RECORD_MAX) + TLS_FLIGHT_MAX +
